@@ -1,0 +1,208 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "procgraph/dtype.hpp"
+
+namespace procgraph {
+
+/// Bounds that a file must respect; tighten them for untrusted input.
+struct LoadLimits {
+  std::int64_t elements = INT32_MAX;    ///< of one node, port or tensor row
+  std::int64_t synapses = UINT32_MAX;   ///< of one synapse node
+  std::int64_t delay = 1 << 20;         ///< steps, of channels and synapses
+  std::int64_t ring_bytes = 1LL << 40;  ///< of one output's history, per batch lane
+  std::int64_t header_bytes = 1 << 28;
+};
+
+/// A tensor inside the file; `data` is 64-byte aligned and lives as long as the Program.
+struct Tensor {
+  DType dtype = DType::float32;
+  std::vector<std::int64_t> shape;
+  const std::byte* data = nullptr;
+  std::int64_t count = 0;
+
+  template <class T>
+  std::span<const T> as() const {
+    return {reinterpret_cast<const T*>(data), static_cast<std::size_t>(count)};
+  }
+};
+
+enum class PortKind : std::uint8_t { events, current, array };
+
+struct InputPort {
+  std::string name;
+  PortKind kind = PortKind::events;
+  std::int32_t n = 0;
+  DType dtype = DType::int32;
+  std::int32_t scale = 0;
+  std::int64_t limit = 0;
+};
+
+struct OutputPort {
+  std::string name;
+  PortKind kind = PortKind::events;
+  std::int32_t n = 0;
+  DType dtype = DType::int32;
+  std::int32_t scale = 0;
+  std::int32_t depth = 1;
+  std::int32_t components = 1;
+  std::int64_t limit = 0;
+  float bound = 0;
+};
+
+struct NamedTensor {
+  std::string name;
+  DType dtype = DType::float32;
+  const Tensor* values = nullptr;
+};
+
+/// Either one common delay or one per weight.
+struct Delays {
+  std::int32_t common = 0;
+  const Tensor* each = nullptr;
+  std::int32_t smallest = 0;
+  std::int32_t largest = 0;
+};
+
+enum class RuleKind : std::uint8_t {
+  fixed_in_degree,
+  fixed_out_degree,
+  fixed_total,
+  fixed_probability,
+};
+
+struct Rule {
+  RuleKind kind = RuleKind::fixed_total;
+  std::uint64_t key = 0;
+  std::int64_t count = 0;
+  std::int64_t lo = 0;
+  const Tensor* table = nullptr;
+  bool multapses = true;
+  bool autapses = true;
+};
+
+struct ElementwiseAttrs {
+  std::string kernel;
+  std::string hash;
+  std::int32_t draws = 0;
+};
+/// What all synapse nodes have in common.
+struct SynapseAttrs {
+  std::int32_t n_pre = 0;
+  std::int32_t n_post = 0;
+  const Tensor* weights = nullptr;
+  Delays delays;
+};
+struct DenseAttrs : SynapseAttrs {};
+struct SparseAttrs : SynapseAttrs {
+  std::int64_t synapses = 0;
+  const Tensor* pre = nullptr;  ///< null where a rule makes the synapses
+  const Tensor* post = nullptr;
+  Rule rule;
+};
+struct OneToOneAttrs : SynapseAttrs {};
+struct AllToAllAttrs : SynapseAttrs {};
+struct Conv2dAttrs : SynapseAttrs {
+  std::int32_t in_shape[3] = {};
+  std::int32_t out_shape[3] = {};
+  std::int32_t stride[2] = {};
+  std::int32_t padding[2] = {};
+  std::int32_t dilation[2] = {};
+  std::int32_t groups = 1;
+};
+struct EventSourceAttrs {
+  const Tensor* ticks = nullptr;
+  const Tensor* index = nullptr;
+  const Tensor* payload = nullptr;
+  std::int64_t cycle = 0;
+};
+struct DenseSourceAttrs {
+  const Tensor* values = nullptr;
+  bool cycle = false;
+};
+struct ArgmaxAttrs {
+  std::int32_t classes = 0;
+  std::int64_t window = 1;
+  std::int32_t idle = -1;
+  std::int32_t initial = 0;
+};
+struct HostAttrs {};
+
+using Attrs =
+    std::variant<ElementwiseAttrs, DenseAttrs, SparseAttrs, OneToOneAttrs, AllToAllAttrs,
+                 Conv2dAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
+
+struct Node {
+  std::string name;
+  std::string type;
+  std::int32_t n = 1;
+  std::int64_t period = 1;
+  std::int64_t phase = 0;
+  std::vector<InputPort> inputs;
+  std::vector<OutputPort> outputs;
+  std::vector<NamedTensor> columns;
+  std::vector<NamedTensor> states;
+  Attrs attrs;
+
+  bool is_host() const { return std::holds_alternative<HostAttrs>(attrs); }
+  /// The common part of a synapse node's attributes; null for other nodes.
+  const SynapseAttrs* synapse() const;
+  /// Values of one lane of `state`.
+  std::int32_t state_size(const NamedTensor& state) const;
+};
+
+enum class Policy : std::uint8_t { drop_newest, drop_oldest, latest, error, block };
+
+struct ChannelSpec {
+  std::int32_t src_node = 0;
+  std::int32_t src_port = 0;
+  std::int32_t dst_node = 0;
+  std::int32_t dst_port = 0;
+  std::int32_t delay = 0;
+  const Tensor* map_src = nullptr;
+  const Tensor* map_dst = nullptr;
+  std::optional<std::int64_t> capacity;
+  Policy policy = Policy::error;
+};
+
+enum class Action : std::uint8_t { tick, absorb, emit };
+
+struct ScheduleEntry {
+  Action action = Action::tick;
+  std::int32_t node = 0;
+};
+
+/// Owner of the bytes of a file.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  virtual std::span<const std::byte> bytes() const = 0;
+};
+
+/// A loaded, fully validated Program. Immutable; safe to share between threads and engines.
+class Program {
+ public:
+  /// Maps a `.pgx` file. Throws Error (`io`, `format`).
+  static std::shared_ptr<const Program> open(const std::string& path, const LoadLimits& limits = {});
+  /// Copies the bytes of a `.pgx` file. Throws Error (`format`).
+  static std::shared_ptr<const Program> from_bytes(std::span<const std::byte> bytes,
+                                                   const LoadLimits& limits = {});
+
+  double dt = 1;
+  std::uint64_t seed = 0;
+  std::vector<Node> nodes;
+  std::vector<ChannelSpec> channels;
+  std::vector<ScheduleEntry> schedule;
+  std::vector<Tensor> tensors;
+  std::unique_ptr<Storage> storage;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,159 @@
+#include "engine/channel.hpp"
+
+#include <algorithm>
+
+#include "format/text.hpp"
+#include "procgraph/error.hpp"
+
+namespace procgraph {
+
+Channel::Channel(const ChannelSpec& spec, std::string name, Output& source, Input& target,
+                 const HotLoops& loops)
+    : spec_(&spec), name_(std::move(name)), source_(&source), target_(&target), loops_(&loops) {
+  if (bounded()) queues_.assign(source.lanes(), BoundedQueue(*spec.capacity));
+  if (mapped() && source.port().kind == PortKind::events) build_map();
+}
+
+void Channel::build_map() {
+  const auto src = spec_->map_src->as<std::int32_t>();
+  const auto dst = spec_->map_dst->as<std::int32_t>();
+  row_begin_.assign(source_->n() + 1, 0);
+  for (const std::int32_t s : src) ++row_begin_[static_cast<std::size_t>(s) + 1];
+  for (std::size_t i = 1; i < row_begin_.size(); ++i) row_begin_[i] += row_begin_[i - 1];
+  std::vector<std::int32_t> next(row_begin_.begin(), row_begin_.end() - 1);
+  row_target_.resize(dst.size());
+  for (std::size_t m = 0; m < src.size(); ++m) {
+    row_target_[static_cast<std::size_t>(next[static_cast<std::size_t>(src[m])]++)] = dst[m];
+  }
+}
+
+void Channel::pull(std::int64_t step) {
+  const std::int64_t from = step - spec_->delay;
+  if (source_->port().kind == PortKind::current) {
+    if (source_->silent(from)) return;
+    for (std::size_t lane = 0; lane < source_->lanes(); ++lane) pull_current(from, lane);
+    return;
+  }
+  for (std::size_t lane = 0; lane < source_->lanes(); ++lane) {
+    const EventList& events = source_->events.at(from, lane);
+    if (events.size() == 0) continue;
+    if (!bounded()) {
+      pull_events(events, lane);
+      continue;
+    }
+    route(events);
+    enqueue(lane, step);
+  }
+}
+
+void Channel::pull_events(const EventList& events, std::size_t lane) {
+  std::uint32_t* sums = target_->sums(lane);
+  const std::int32_t* index = events.index();
+  const std::int32_t* payload = events.payload();
+  for (std::size_t e = 0; e < events.size(); ++e) {
+    const auto value = static_cast<std::uint32_t>(payload[e]);
+    if (!mapped()) {
+      sums[index[e]] += value;
+      continue;
+    }
+    const auto row = static_cast<std::size_t>(index[e]);
+    for (std::int32_t m = row_begin_[row]; m < row_begin_[row + 1]; ++m) {
+      sums[row_target_[static_cast<std::size_t>(m)]] += value;
+    }
+  }
+}
+
+void Channel::pull_current(std::int64_t from, std::size_t lane) {
+  std::uint32_t* sums = target_->sums(lane);
+  const std::int32_t* values = source_->current(from, lane);
+  if (!mapped()) {
+    loops_->add(sums, values, source_->n());
+    return;
+  }
+  const auto src = spec_->map_src->as<std::int32_t>();
+  const auto dst = spec_->map_dst->as<std::int32_t>();
+  for (std::size_t m = 0; m < src.size(); ++m) {
+    sums[dst[m]] += static_cast<std::uint32_t>(values[src[m]]);
+  }
+}
+
+/// Fills arrivals_ in the order of arrival: ascending target element.
+void Channel::route(const EventList& events) {
+  arrivals_.clear();
+  if (!mapped()) {
+    arrivals_.append(events);
+    return;
+  }
+  routed_.clear();
+  for (std::size_t e = 0; e < events.size(); ++e) {
+    const auto row = static_cast<std::size_t>(events.index()[e]);
+    for (std::int32_t m = row_begin_[row]; m < row_begin_[row + 1]; ++m) {
+      routed_.emplace_back(row_target_[static_cast<std::size_t>(m)], events.payload()[e]);
+    }
+  }
+  std::stable_sort(routed_.begin(), routed_.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [target, payload] : routed_) arrivals_.append(target, payload);
+}
+
+void Channel::enqueue(std::size_t lane, std::int64_t step) {
+  BoundedQueue& queue = queues_[lane];
+  if (spec_->policy == Policy::latest && arrivals_.size() > 0) {
+    while (queue.size() > 0) queue.drop_head();
+  }
+  for (std::size_t e = 0; e < arrivals_.size(); ++e) {
+    if (queue.full()) {
+      if (spec_->policy == Policy::drop_newest) {
+        ++queue.dropped;
+        continue;
+      }
+      if (spec_->policy == Policy::error) {
+        throw Error(ErrorKind::overflow, name_,
+                    text("its queue of ", queue.capacity(), " events is full in step ", step,
+                         "; raise the capacity or choose a policy that drops"));
+      }
+      if (spec_->policy == Policy::block) {
+        throw Error(ErrorKind::blocked, name_,
+                    text("its queue of ", queue.capacity(), " events is full in step ", step,
+                         "; the source would wait for the target, which runs in the same "
+                         "executor and cannot run before the step is over"));
+      }
+      queue.drop_head();
+    }
+    queue.push({arrivals_.index()[e], arrivals_.payload()[e]});
+  }
+}
+
+void Channel::drain() {
+  if (!bounded()) return;
+  for (std::size_t lane = 0; lane < queues_.size(); ++lane) {
+    BoundedQueue& queue = queues_[lane];
+    if (queue.size() == 0) continue;
+    std::uint32_t* sums = target_->sums(lane);
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      sums[queue[i].index] += static_cast<std::uint32_t>(queue[i].payload);
+    }
+    queue.clear();
+  }
+}
+
+void Channel::reset() {
+  for (auto& queue : queues_) {
+    queue.clear();
+    queue.high_water = 0;
+    queue.dropped = 0;
+  }
+}
+
+void Channel::gather(std::int64_t step, std::size_t lane, std::byte* values) {
+  const std::byte* from = source_->array(step - spec_->delay, lane);
+  const std::size_t item = item_size(source_->port().dtype);
+  const auto src = spec_->map_src->as<std::int32_t>();
+  const auto dst = spec_->map_dst->as<std::int32_t>();
+  for (std::size_t m = 0; m < src.size(); ++m) {
+    std::memcpy(values + static_cast<std::size_t>(dst[m]) * item,
+                from + static_cast<std::size_t>(src[m]) * item, item);
+  }
+}
+
+}  // namespace procgraph

@@ -1,0 +1,234 @@
+#include "procgraph/engine.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/engine_impl.hpp"
+#include "format/text.hpp"
+
+namespace procgraph {
+namespace {
+
+constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
+constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
+
+std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
+  if (spec.synapse() != nullptr) return make_synapse(spec, context);
+  if (spec.is_host()) return make_host(spec, context);
+  if (std::holds_alternative<ElementwiseAttrs>(spec.attrs)) return make_elementwise(spec, context);
+  if (std::holds_alternative<EventSourceAttrs>(spec.attrs)) return make_event_source(spec, context);
+  if (std::holds_alternative<DenseSourceAttrs>(spec.attrs)) return make_dense_source(spec, context);
+  return make_argmax(spec, context);
+}
+
+/// Looks at the clock rarely enough to cost nothing and often enough to keep the budget.
+class Budget {
+ public:
+  explicit Budget(std::int64_t nanoseconds) : limited_(nanoseconds > 0) {
+    if (!limited_) return;
+    last_ = Clock::now();
+    end_ = last_ + std::chrono::nanoseconds(nanoseconds);
+  }
+
+  bool used_up() {
+    if (!limited_ || --until_check_ > 0) return false;
+    const auto now = Clock::now();
+    const bool short_turn = now - last_ < std::chrono::microseconds(10);
+    turn_ = short_turn ? std::min(turn_ * 2, 64) : std::max(turn_ / 2, 1);
+    until_check_ = turn_;
+    last_ = now;
+    return now >= end_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool limited_;
+  int turn_ = 1;
+  int until_check_ = 1;
+  Clock::time_point last_;
+  Clock::time_point end_;
+};
+
+}  // namespace
+
+Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uint64_t> wanted_seed,
+                   std::int32_t lanes, KernelRegistry& kernels)
+    : program(std::move(source)),
+      batch(lanes),
+      isa(select_isa()),
+      seed(wanted_seed.value_or(program->seed)) {
+  if (batch < 1 || batch > kMaxBatch) {
+    throw Error(ErrorKind::argument, "batch", text("is ", batch, "; allowed: 1 ... ", kMaxBatch));
+  }
+  const BuildContext context{batch, isa, kernels};
+  for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
+  join_channels();
+  for (auto& node : nodes) node->finish_build();
+  for (const auto& entry : program->schedule) {
+    schedule.push_back({entry.action, nodes[static_cast<std::size_t>(entry.node)].get()});
+  }
+  for (auto& node : nodes) {
+    if (node->spec().is_host()) hosts.push_back({node.get()});
+  }
+  reset(seed);
+}
+
+void Engine::Impl::join_channels() {
+  for (const ChannelSpec& spec : program->channels) {
+    RuntimeNode& from = *nodes[static_cast<std::size_t>(spec.src_node)];
+    RuntimeNode& to = *nodes[static_cast<std::size_t>(spec.dst_node)];
+    Output& source = from.outputs[static_cast<std::size_t>(spec.src_port)];
+    Input& target = to.inputs[static_cast<std::size_t>(spec.dst_port)];
+    auto name = text("channel '", from.spec().name, ".", source.port().name, "' -> '",
+                     to.spec().name, ".", target.port().name, "'");
+    auto& channel = channels.emplace_back(
+        std::make_unique<Channel>(spec, std::move(name), source, target, *isa.loops));
+    source.channels.push_back(channel.get());
+    target.channels.push_back(channel.get());
+  }
+}
+
+void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
+  for (auto& node : nodes) node->reset();
+  for (auto& recorder : recorders) recorder->clear();
+  seek(0, wanted_seed.value_or(seed));
+}
+
+void Engine::Impl::seek(std::int64_t next, std::uint64_t new_seed) {
+  step = next;
+  seed = new_seed;
+  for (auto& node : nodes) node->seek(step, seed);
+  for (auto& host : hosts) host.begun = -1;
+  failure.clear();
+}
+
+void Engine::Impl::check_usable() const {
+  if (failure.empty()) return;
+  throw Error(ErrorKind::argument, "engine",
+              text("stopped in the middle of step ", step, " (", failure,
+                   "); reset it or restore a checkpoint"));
+}
+
+/// Hosts that tick at this step must have been begun.
+void Engine::Impl::check_begun() const {
+  for (const HostEntry& host : hosts) {
+    if (host.node->next_tick() != step) continue;
+    throw Error(ErrorKind::argument, text("node '", host.node->spec().name, "'"),
+                text("ticks at step ", step, "; call begin_tick before run"));
+  }
+}
+
+/// End of the run: before the next step at which a host ticks.
+std::int64_t Engine::Impl::last_step(std::int64_t steps) const {
+  std::int64_t end = step + std::min(steps, kMaxStep - step);
+  for (const HostEntry& host : hosts) end = std::min(end, host.node->next_tick());
+  return end;
+}
+
+std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
+  check_usable();
+  if (steps <= 0) return 0;
+  check_begun();
+  const std::int64_t begin = step;
+  const std::int64_t end = last_step(steps);
+  Budget budget(budget_ns);
+  while (step < end) {
+    if (interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false)) break;
+    run_step();
+    if (budget.used_up()) break;
+  }
+  return step - begin;
+}
+
+void Engine::Impl::run_step() {
+  try {
+    begin_hosts();
+    for (const Step& entry : schedule) {
+      switch (entry.action) {
+        case Action::tick:
+          entry.node->tick(step);
+          break;
+        case Action::absorb:
+          entry.node->absorb(step);
+          break;
+        case Action::emit:
+          entry.node->emit(step);
+          break;
+      }
+    }
+    for (auto& recorder : recorders) recorder->sample(step);
+  } catch (const std::exception& error) {
+    failure = error.what();
+    throw;
+  }
+  ++step;
+}
+
+/// Host nodes that have not begun this step do not tick in it: they only take in what arrives.
+void Engine::Impl::begin_hosts() {
+  for (HostEntry& host : hosts) {
+    if (host.begun == step) {
+      for (Output& output : host.node->outputs) output.count(step);
+    } else {
+      host.node->tick(step);
+    }
+  }
+}
+
+void Engine::Impl::begin_tick(std::string_view name) {
+  check_usable();
+  HostEntry& host = find_host(name, false);
+  if (host.node->next_tick() != step) {
+    throw Error(ErrorKind::argument, text("node '", name, "'"),
+                text("does not tick at step ", step, "; its next tick is at step ",
+                     host.node->next_tick()));
+  }
+  try {
+    host.node->tick(step);
+  } catch (const std::exception& error) {
+    failure = error.what();
+    throw;
+  }
+  host.begun = step;
+}
+
+Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
+               std::int32_t batch, KernelRegistry& kernels)
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+std::int64_t Engine::step() const {
+  return impl_->step;
+}
+
+std::uint64_t Engine::seed() const {
+  return impl_->seed;
+}
+
+std::int32_t Engine::batch() const {
+  return impl_->batch;
+}
+
+const char* Engine::isa() const {
+  return impl_->isa.name;
+}
+
+std::int64_t Engine::run(std::int64_t steps, std::int64_t budget_ns) {
+  return impl_->run(steps, budget_ns);
+}
+
+void Engine::interrupt() noexcept {
+  impl_->interrupted.store(true);
+}
+
+void Engine::begin_tick(std::string_view node) {
+  impl_->begin_tick(node);
+}
+
+void Engine::reset(std::optional<std::uint64_t> seed) {
+  impl_->reset(seed);
+}
+
+}  // namespace procgraph

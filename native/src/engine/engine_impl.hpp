@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/channel.hpp"
+#include "engine/recorder.hpp"
+#include "engine/runtime_node.hpp"
+#include "procgraph/engine.hpp"
+
+namespace procgraph {
+
+struct Engine::Impl {
+  Impl(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
+       std::int32_t batch, KernelRegistry& kernels);
+
+  // engine.cpp: building and running
+  void join_channels();
+  std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
+  std::int64_t last_step(std::int64_t steps) const;
+  void run_step();
+  void begin_hosts();
+  void check_usable() const;
+  void check_begun() const;
+  void begin_tick(std::string_view node);
+  void reset(std::optional<std::uint64_t> seed);
+  void seek(std::int64_t step, std::uint64_t seed);
+
+  // access.cpp: what the host reads and writes
+  RuntimeNode& find_node(std::string_view name) const;
+  Input& find_input(RuntimeNode& node, std::string_view name) const;
+  Output& find_output(RuntimeNode& node, std::string_view name) const;
+  StateColumn& find_state(RuntimeNode& node, std::string_view name) const;
+  Array take_input(std::string_view node, std::string_view port);
+  void publish(std::string_view node, std::string_view port, const ArrayView& values);
+  void publish_events(Output& output, const std::int32_t* payloads);
+  void publish_current(Output& output, const float* values);
+  Array read(std::string_view node, std::string_view section, std::string_view name) const;
+  void write(std::string_view node, std::string_view section, std::string_view name,
+             const ArrayView& values);
+  DType dtype_of(std::string_view node, std::string_view section, std::string_view name) const;
+  int record_output(std::string_view node, std::string_view port, std::int64_t every);
+  int record_state(std::string_view node, std::string_view name, std::int64_t every);
+  Stats stats() const;
+
+  // checkpoint.cpp
+  State export_state();
+  void import_state(std::int64_t step, std::uint64_t seed, const StateView& state);
+
+  struct HostEntry {
+    RuntimeNode* node;
+    std::int64_t begun = -1;  // the step that begin_tick was last called for
+  };
+  HostEntry& find_host(std::string_view name, bool begun);
+
+  struct Step {
+    Action action;
+    RuntimeNode* node;
+  };
+
+  std::shared_ptr<const Program> program;
+  std::int32_t batch;
+  const Isa& isa;
+  std::uint64_t seed;
+  std::int64_t step = 0;
+  std::vector<std::unique_ptr<RuntimeNode>> nodes;  // as in the Program
+  std::vector<std::unique_ptr<Channel>> channels;   // as in the Program
+  std::vector<Step> schedule;
+  std::vector<HostEntry> hosts;
+  std::vector<std::unique_ptr<Recorder>> recorders;
+  std::atomic<bool> interrupted{false};
+  std::string failure;  // why the last run stopped in the middle of a step
+};
+
+}  // namespace procgraph

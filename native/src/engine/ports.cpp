@@ -1,0 +1,87 @@
+#include "engine/ports.hpp"
+
+#include "engine/channel.hpp"
+
+namespace procgraph {
+
+Output::Output(const OutputPort& port, std::int32_t lanes)
+    : port_(&port), lanes_(static_cast<std::size_t>(lanes)), ring_(port.depth) {
+  if (port.kind == PortKind::events) {
+    events = EventRing(port.depth, lanes);
+    return;
+  }
+  slot_bytes_ = lanes_ * lane_bytes();
+  if (slot_bytes_ > PTRDIFF_MAX / ring_.slots()) throw std::bad_alloc();
+  ring_bytes_ = Buffer<std::byte>(slot_bytes_ * ring_.slots());
+  silent_.assign(ring_.slots(), 1);
+}
+
+void Output::begin(std::int64_t step) {
+  switch (port_->kind) {
+    case PortKind::events:
+      events.clear(step);
+      break;
+    case PortKind::current:
+      set_silent(step, true);
+      break;
+    case PortKind::array:
+      if (ring_.slots() > 1) std::memcpy(slot(step), slot(step - 1), slot_bytes_);
+      break;
+  }
+}
+
+void Output::reset() {
+  if (port_->kind == PortKind::events) events.clear_all();
+  ring_bytes_.zero();
+  silent_.assign(silent_.size(), 1);
+  emitted = 0;
+}
+
+void Output::clear_current(std::int64_t step) {
+  std::memset(slot(step), 0, slot_bytes_);
+}
+
+void Output::count(std::int64_t step) {
+  if (port_->kind != PortKind::events) return;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    emitted += static_cast<std::int64_t>(events.at(step, lane).size());
+  }
+}
+
+void Input::allocate() {
+  const auto lanes = static_cast<std::size_t>(lanes_);
+  if (port_->kind != PortKind::array) {
+    if (!channels.empty()) sums_ = Buffer<std::uint32_t>(lanes * n());
+    return;
+  }
+  if (channels.empty() || channels[0]->mapped()) {
+    values_ = Buffer<std::byte>(lanes * n() * item_size(port_->dtype));
+  }
+}
+
+void Input::pull(std::int64_t step) {
+  if (port_->kind == PortKind::array) return;
+  for (Channel* channel : channels) {
+    if (!channel->fused) channel->pull(step);
+  }
+}
+
+void Input::drain() {
+  for (Channel* channel : channels) channel->drain();
+}
+
+void Input::clear() {
+  if (!clean_) sums_.zero();
+  clean_ = true;
+}
+
+const std::byte* Input::held(std::int64_t step, std::size_t lane) {
+  const std::size_t offset = lane * n() * item_size(port_->dtype);
+  if (channels.empty()) return values_.data() + offset;
+  Channel& channel = *channels[0];
+  if (!channel.mapped()) return channel.source().array(step - channel.spec().delay, lane);
+  channel.gather(step, lane, values_.data() + offset);
+  return values_.data() + offset;
+}
+
+}  // namespace procgraph

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/events.hpp"
+#include "kernels/hot_loops.hpp"
+#include "procgraph/program.hpp"
+
+namespace procgraph {
+
+class Channel;
+class RuntimeNode;
+
+/// What a port has emitted in the last steps.
+class Output {
+ public:
+  Output(const OutputPort& port, std::int32_t lanes);
+
+  /// Empties the slot of `step`; an array keeps the value that it held in the step before.
+  void begin(std::int64_t step);
+  void reset();
+
+  std::int32_t* current(std::int64_t step, std::size_t lane) {
+    return reinterpret_cast<std::int32_t*>(slot(step)) + lane * n();
+  }
+  std::byte* array(std::int64_t step, std::size_t lane) { return slot(step) + lane * lane_bytes(); }
+  /// A silent current slot counts as zeros, whatever its memory holds.
+  bool silent(std::int64_t step) const { return silent_[ring_.of(step)] != 0; }
+  void set_silent(std::int64_t step, bool silent) { silent_[ring_.of(step)] = silent; }
+  /// Makes the memory of a silent slot zeros.
+  void clear_current(std::int64_t step);
+
+  const OutputPort& port() const { return *port_; }
+  std::size_t n() const { return static_cast<std::size_t>(port_->n); }
+  std::size_t lanes() const { return lanes_; }
+  std::size_t lane_bytes() const { return n() * item_size(port_->dtype); }
+  void count(std::int64_t step);
+
+  EventRing events;
+  RuntimeNode* owner = nullptr;
+  std::vector<Channel*> channels;
+  std::int64_t emitted = 0;
+  int recorders = 0;
+
+ private:
+  std::byte* slot(std::int64_t step) { return ring_bytes_.data() + ring_.of(step) * slot_bytes_; }
+
+  const OutputPort* port_;
+  std::size_t lanes_;
+  RingIndex ring_;
+  std::size_t slot_bytes_ = 0;
+  Buffer<std::byte> ring_bytes_;
+  std::vector<std::uint8_t> silent_;
+};
+
+/// Where the channels into a port meet.
+class Input {
+ public:
+  Input(const InputPort& port, std::int32_t lanes) : port_(&port), lanes_(lanes) {}
+
+  /// Called once all channels are there.
+  void allocate();
+  void pull(std::int64_t step);
+  /// At a tick: what waits in bounded channels joins the sums.
+  void drain();
+  /// Sums of a lane, about to be changed.
+  std::uint32_t* sums(std::size_t lane) {
+    clean_ = false;
+    return sums_.data() + lane * n();
+  }
+  /// True if all sums are zero because nothing has arrived since they were cleared.
+  bool clean() const { return clean_; }
+  void mark_clean() { clean_ = true; }
+  void clear();
+  /// Values of an array input in `step`.
+  const std::byte* held(std::int64_t step, std::size_t lane);
+
+  const InputPort& port() const { return *port_; }
+  std::size_t n() const { return static_cast<std::size_t>(port_->n); }
+
+  RuntimeNode* owner = nullptr;
+  std::vector<Channel*> channels;
+
+ private:
+  const InputPort* port_;
+  std::int32_t lanes_;
+  Buffer<std::uint32_t> sums_;
+  Buffer<std::byte> values_;  // an array input without a channel, or with an index map
+  bool clean_ = true;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/runtime_node.hpp"
+#include "procgraph/engine.hpp"
+
+namespace procgraph {
+
+/// Collects what one output or state holds at the end of steps.
+class Recorder {
+ public:
+  Recorder(Output& output, std::int64_t every) : output_(&output), every_(every) {}
+  Recorder(StateColumn& state, std::size_t lanes, std::int64_t every)
+      : state_(&state), lanes_(lanes), every_(every) {}
+
+  void sample(std::int64_t step);
+  Recording collect() const;
+  void clear();
+
+ private:
+  void sample_events(std::int64_t step);
+  void sample_values(const std::byte* data, std::size_t size);
+  Recording collect_events() const;
+  Recording collect_samples() const;
+
+  Output* output_ = nullptr;
+  StateColumn* state_ = nullptr;
+  std::size_t lanes_ = 1;
+  std::int64_t every_;
+  std::vector<std::int64_t> steps_;
+  std::vector<std::int32_t> lane_;
+  std::vector<std::int32_t> index_;
+  std::vector<std::int32_t> payload_;
+  std::vector<std::byte> samples_;
+};
+
+}  // namespace procgraph

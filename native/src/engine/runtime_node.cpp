@@ -1,0 +1,86 @@
+#include "engine/runtime_node.hpp"
+
+#include "engine/channel.hpp"
+#include "format/text.hpp"
+
+namespace procgraph {
+namespace {
+
+/// Fills all lanes with the initial values, of which there may be one for all elements.
+void fill_initial(StateColumn& state, std::size_t lanes) {
+  const std::size_t item = item_size(state.spec->dtype);
+  const bool common = state.spec->values->count == 1;
+  for (std::size_t i = 0; i < lanes * state.n; ++i) {
+    const std::size_t from = common ? 0 : i % state.n;
+    std::memcpy(state.data.data() + i * item, state.spec->values->data + from * item, item);
+  }
+}
+
+}  // namespace
+
+RuntimeNode::RuntimeNode(const Node& spec, const BuildContext& context)
+    : loops_(*context.isa.loops), spec_(&spec), lanes_(static_cast<std::size_t>(context.lanes)) {
+  for (const auto& port : spec.inputs) inputs.emplace_back(port, context.lanes);
+  for (const auto& port : spec.outputs) outputs.emplace_back(port, context.lanes);
+  if (spec.is_host()) return;  // its states belong to the host
+  for (const auto& state : spec.states) {
+    const auto n = static_cast<std::size_t>(spec.state_size(state));
+    states.push_back({&state, n, Buffer<std::byte>(lanes_ * n * item_size(state.dtype))});
+  }
+}
+
+void RuntimeNode::tick(std::int64_t step) {
+  pull(step);
+  for (Output& output : outputs) output.begin(step);
+  if (!take_tick(step)) return;
+  for (Input& input : inputs) input.drain();
+  compute(step);
+  for (Output& output : outputs) output.count(step);
+}
+
+void RuntimeNode::finish_build() {
+  for (Output& output : outputs) output.owner = this;
+  for (Input& input : inputs) {
+    input.owner = this;
+    input.allocate();
+  }
+}
+
+void RuntimeNode::reset() {
+  for (Input& input : inputs) {
+    input.clear();
+    for (Channel* channel : input.channels) channel->reset();
+  }
+  for (Output& output : outputs) output.reset();
+  for (StateColumn& state : states) fill_initial(state, lanes_);
+  ticks_ = 0;
+}
+
+void RuntimeNode::seek(std::int64_t step, std::uint64_t) {
+  const std::int64_t period = spec_->period;
+  const std::int64_t phase = spec_->phase;
+  next_tick_ = step <= phase ? phase : phase + (step - phase + period - 1) / period * period;
+}
+
+StateColumn* RuntimeNode::find_state(std::string_view name) {
+  for (StateColumn& state : states) {
+    if (state.spec->name == name) return &state;
+  }
+  return nullptr;
+}
+
+void RuntimeNode::no_parameter(std::string_view section, std::string_view name) const {
+  throw Error(ErrorKind::argument, text("node '", spec_->name, "'"),
+              text("has no ", section, name.empty() ? "" : " '", name, name.empty() ? "" : "'"));
+}
+
+Array RuntimeNode::read_parameter(std::string_view section, std::string_view name) const {
+  no_parameter(section, name);
+}
+
+void RuntimeNode::write_parameter(std::string_view section, std::string_view name,
+                                  const ArrayView&) {
+  no_parameter(section, name);
+}
+
+}  // namespace procgraph

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/ports.hpp"
+#include "kernels/isa.hpp"
+#include "procgraph/engine.hpp"
+#include "procgraph/program.hpp"
+
+namespace procgraph {
+
+/// What all nodes of an engine share while they are built.
+struct BuildContext {
+  std::int32_t lanes;
+  const Isa& isa;
+  KernelRegistry& kernels;
+};
+
+/// State variable of all lanes.
+struct StateColumn {
+  const NamedTensor* spec;
+  std::size_t n;  ///< values of one lane
+  Buffer<std::byte> data;
+};
+
+/// A node with its ports, clock and state. The engine calls each action once a step.
+class RuntimeNode {
+ public:
+  RuntimeNode(const Node& spec, const BuildContext& context);
+  virtual ~RuntimeNode() = default;
+  RuntimeNode(const RuntimeNode&) = delete;
+  RuntimeNode& operator=(const RuntimeNode&) = delete;
+
+  /// Pulls what is due; at a tick computes and emits.
+  virtual void tick(std::int64_t step);
+  virtual void absorb(std::int64_t) {}
+  virtual void emit(std::int64_t) {}
+
+  /// Called once all channels are joined.
+  virtual void finish_build();
+  /// Initial state at step 0.
+  virtual void reset();
+  /// Sets the clock for `step` as the next one, and the key of the draws.
+  virtual void seek(std::int64_t step, std::uint64_t seed);
+
+  /// Section "weights", "values" or "column": values now, their shape, and replacing them.
+  virtual Array read_parameter(std::string_view section, std::string_view name) const;
+  virtual void write_parameter(std::string_view section, std::string_view name,
+                               const ArrayView& values);
+  /// Names of (section, name) that were written since the engine was made.
+  virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
+  /// Makes the outputs of `step` readable where fusion has skipped them.
+  virtual void materialise(std::int64_t) {}
+  /// History of a synapse node and the number of its ages; null for others.
+  virtual EventRing* history() { return nullptr; }
+
+  const Node& spec() const { return *spec_; }
+  std::size_t lanes() const { return lanes_; }
+  std::int64_t next_tick() const { return next_tick_; }
+  std::int64_t ticks() const { return ticks_; }
+  StateColumn* find_state(std::string_view name);
+
+  std::vector<Input> inputs;
+  std::vector<Output> outputs;
+  std::vector<StateColumn> states;
+
+ protected:
+  virtual void compute(std::int64_t step) = 0;
+  void pull(std::int64_t step) {
+    for (Input& input : inputs) input.pull(step);
+  }
+  /// True at a tick, which is then counted.
+  bool take_tick(std::int64_t step) {
+    if (step != next_tick_) return false;
+    next_tick_ += spec_->period;
+    ++ticks_;
+    return true;
+  }
+  std::int64_t tick_number(std::int64_t step) const {
+    return (step - spec_->phase) / spec_->period;
+  }
+  [[noreturn]] void no_parameter(std::string_view section, std::string_view name) const;
+
+  const HotLoops& loops_;
+
+ private:
+  const Node* spec_;
+  std::size_t lanes_;
+  std::int64_t next_tick_ = 0;
+  std::int64_t ticks_ = 0;
+};
+
+std::unique_ptr<RuntimeNode> make_elementwise(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_event_source(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_dense_source(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_argmax(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_host(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_synapse(const Node& spec, const BuildContext& context);
+
+}  // namespace procgraph

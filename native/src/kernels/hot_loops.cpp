@@ -1,0 +1,222 @@
+// Compiled once per instruction set with PG_HOT_LOOPS naming the table. Includes nothing with
+// inline functions: the linker could pick a copy of them that older processors cannot run.
+#include "kernels/hot_loops.hpp"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define PG_RESTRICT __restrict
+#else
+#define PG_RESTRICT __restrict__
+#endif
+
+namespace procgraph {
+namespace {
+
+using u32 = std::uint32_t;
+using i32 = std::int32_t;
+
+u32 wrap(i32 x) {
+  return static_cast<u32>(x);
+}
+
+void add(u32* PG_RESTRICT acc, const i32* PG_RESTRICT values, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) acc[i] += wrap(values[i]);
+}
+
+void add_scalar(u32* acc, u32 value, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) acc[i] += value;
+}
+
+void add_row(u32* PG_RESTRICT acc, const i32* PG_RESTRICT row, u32 payload, std::size_t n) {
+  if (payload == 1) {
+    add(acc, row, n);
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) acc[i] += payload * wrap(row[i]);
+}
+
+// Several rows in one pass, so that the sums are loaded and stored once for all of them.
+void add_eight_ones(u32* PG_RESTRICT acc, const i32* const* rows, std::size_t n) {
+  const i32* PG_RESTRICT a = rows[0];
+  const i32* PG_RESTRICT b = rows[1];
+  const i32* PG_RESTRICT c = rows[2];
+  const i32* PG_RESTRICT d = rows[3];
+  const i32* PG_RESTRICT e = rows[4];
+  const i32* PG_RESTRICT f = rows[5];
+  const i32* PG_RESTRICT g = rows[6];
+  const i32* PG_RESTRICT h = rows[7];
+  for (std::size_t i = 0; i < n; ++i) {
+    acc[i] += ((wrap(a[i]) + wrap(b[i])) + (wrap(c[i]) + wrap(d[i]))) +
+              ((wrap(e[i]) + wrap(f[i])) + (wrap(g[i]) + wrap(h[i])));
+  }
+}
+
+void add_four_rows(u32* PG_RESTRICT acc, const i32* const* rows, const i32* payloads,
+                   std::size_t n) {
+  const i32* PG_RESTRICT a = rows[0];
+  const i32* PG_RESTRICT b = rows[1];
+  const i32* PG_RESTRICT c = rows[2];
+  const i32* PG_RESTRICT d = rows[3];
+  const u32 pa = wrap(payloads[0]);
+  const u32 pb = wrap(payloads[1]);
+  const u32 pc = wrap(payloads[2]);
+  const u32 pd = wrap(payloads[3]);
+  for (std::size_t i = 0; i < n; ++i) {
+    acc[i] += (pa * wrap(a[i]) + pb * wrap(b[i])) + (pc * wrap(c[i]) + pd * wrap(d[i]));
+  }
+}
+
+bool all_one(const i32* payloads, std::size_t count) {
+  i32 other = 0;
+  for (std::size_t i = 0; i < count; ++i) other |= payloads[i] ^ 1;
+  return other == 0;
+}
+
+void add_rows(u32* acc, const i32* const* rows, const i32* payloads, std::size_t count,
+              std::size_t n) {
+  std::size_t r = 0;
+  for (; r + 8 <= count && all_one(payloads + r, 8); r += 8) add_eight_ones(acc, rows + r, n);
+  for (; r + 4 <= count; r += 4) add_four_rows(acc, rows + r, payloads + r, n);
+  for (; r < count; ++r) add_row(acc, rows[r], wrap(payloads[r]), n);
+}
+
+void add_segment(u32* PG_RESTRICT acc, const i32* PG_RESTRICT targets,
+                 const i32* PG_RESTRICT weights, std::size_t count, u32 payload) {
+  for (std::size_t m = 0; m < count; ++m) acc[targets[m]] += payload * wrap(weights[m]);
+}
+
+void add_targets(u32* PG_RESTRICT acc, const i32* PG_RESTRICT targets, std::size_t count,
+                 u32 value) {
+  for (std::size_t m = 0; m < count; ++m) acc[targets[m]] += value;
+}
+
+i32 clamp(i32 x, i32 limit) {
+  const i32 low = x < -limit ? -limit : x;
+  return low > limit ? limit : low;
+}
+
+#if defined(__AVX512F__)
+
+std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {
+  const __m512i x = _mm512_loadu_si512(payloads);
+  const __mmask16 set = _mm512_test_epi32_mask(x, x);
+  if (set == 0) return 0;
+  const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i bound = _mm512_set1_epi32(limit);
+  const __m512i low = _mm512_max_epi32(x, _mm512_sub_epi32(_mm512_setzero_si512(), bound));
+  const __m512i clamped = _mm512_min_epi32(low, bound);
+  const __m512i position = _mm512_add_epi32(lane, _mm512_set1_epi32(first));
+  _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(set, position));
+  _mm512_storeu_si512(values, _mm512_maskz_compress_epi32(set, clamped));
+  return static_cast<std::size_t>(__builtin_popcount(set));
+}
+
+#else
+
+std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {
+  i32 any = 0;
+  for (int i = 0; i < 16; ++i) any |= payloads[i];
+  if (any == 0) return 0;
+  std::size_t count = 0;
+  for (i32 i = 0; i < 16; ++i) {
+    index[count] = first + i;
+    values[count] = clamp(payloads[i], limit);
+    count += payloads[i] != 0;
+  }
+  return count;
+}
+
+#endif
+
+std::size_t compact(const i32* payloads, std::size_t n, i32 first, i32 limit, i32* index,
+                    i32* values) {
+  std::size_t count = 0;
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    count += compact_group(payloads + i, first + static_cast<i32>(i), limit, index + count,
+                           values + count);
+  }
+  for (; i < n; ++i) {
+    index[count] = first + static_cast<i32>(i);
+    values[count] = clamp(payloads[i], limit);
+    count += payloads[i] != 0;
+  }
+  return count;
+}
+
+/// Round to nearest even without depending on a rounding instruction: adding 2^23 to a smaller
+/// magnitude drops the fraction.
+float round_even(float x) {
+  const float magnitude = x < 0 ? -x : x;
+  const float rounded = (magnitude + 8388608.0f) - 8388608.0f;
+  const float kept = magnitude < 8388608.0f ? rounded : magnitude;
+  return x < 0 ? -kept : kept;
+}
+
+bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float factor,
+              i32* PG_RESTRICT out) {
+  i32 any = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float number = x[i] == x[i] ? x[i] : 0.0f;
+    const float low = number < -bound ? -bound : number;
+    const float clipped = low > bound ? bound : low;
+    const float scaled = round_even(clipped * factor);
+    // Only a hostile Program can come here with more than int32 holds.
+    const float floor = scaled < -2147483520.0f ? -2147483520.0f : scaled;
+    out[i] = static_cast<i32>(floor > 2147483520.0f ? 2147483520.0f : floor);
+    any |= out[i];
+  }
+  return any != 0;
+}
+
+constexpr std::size_t kLanes = 16;
+
+void philox_lanes(u32 key_low, u32 key_high, u32 block, u32 c1, u32 c2, u32 c3, i32* out) {
+  u32 a[kLanes];
+  u32 b[kLanes];
+  u32 c[kLanes];
+  u32 d[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    a[i] = block + static_cast<u32>(i);
+    b[i] = c1;
+    c[i] = c2;
+    d[i] = c3;
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * a[i];
+      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c[i];
+      a[i] = static_cast<u32>(p1 >> 32) ^ b[i] ^ key_low;
+      b[i] = static_cast<u32>(p1);
+      c[i] = static_cast<u32>(p0 >> 32) ^ d[i] ^ key_high;
+      d[i] = static_cast<u32>(p0);
+    }
+    key_low += 0x9E3779B9u;
+    key_high += 0xBB67AE85u;
+  }
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    out[4 * i] = static_cast<i32>(a[i] >> 1);
+    out[4 * i + 1] = static_cast<i32>(b[i] >> 1);
+    out[4 * i + 2] = static_cast<i32>(c[i] >> 1);
+    out[4 * i + 3] = static_cast<i32>(d[i] >> 1);
+  }
+}
+
+void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
+                 u32 c3, i32* out) {
+  for (std::size_t i = 0; i < blocks; i += kLanes) {
+    philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
+                 static_cast<u32>(step >> 32), c3, out + 4 * i);
+  }
+}
+
+}  // namespace
+
+extern const HotLoops PG_HOT_LOOPS;
+const HotLoops PG_HOT_LOOPS = {add_rows,    add,     add_scalar, add_segment,
+                               add_targets, compact, to_fixed,   philox_fill};
+
+}  // namespace procgraph

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace procgraph {
+
+/// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
+struct HotLoops {
+  /// acc[i] += sum over r of payloads[r] * rows[r][i].
+  void (*add_rows)(std::uint32_t* acc, const std::int32_t* const* rows,
+                   const std::int32_t* payloads, std::size_t count, std::size_t n);
+  /// acc[i] += values[i].
+  void (*add)(std::uint32_t* acc, const std::int32_t* values, std::size_t n);
+  /// acc[i] += value.
+  void (*add_scalar)(std::uint32_t* acc, std::uint32_t value, std::size_t n);
+  /// acc[targets[m]] += payload * weights[m].
+  void (*add_segment)(std::uint32_t* acc, const std::int32_t* targets, const std::int32_t* weights,
+                      std::size_t count, std::uint32_t payload);
+  /// acc[targets[m]] += value.
+  void (*add_targets)(std::uint32_t* acc, const std::int32_t* targets, std::size_t count,
+                      std::uint32_t value);
+  /// Lists the non-zero payloads with index first + i, clamped to +-limit; returns their number.
+  /// `index` and `values` have room for n + 16 entries.
+  std::size_t (*compact)(const std::int32_t* payloads, std::size_t n, std::int32_t first,
+                         std::int32_t limit, std::int32_t* index, std::int32_t* values);
+  /// out[i] = rint(clip(x[i], -bound, bound) * factor), NaN -> 0; true if any is not zero.
+  bool (*to_fixed)(const float* x, std::size_t n, float bound, float factor, std::int32_t* out);
+  /// One draw for elements [4 * block, 4 * (block + blocks)): words >> 1, 4 per block. `out` has
+  /// room for a multiple of 64 values.
+  void (*philox_fill)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
+                      std::size_t blocks, std::uint64_t step, std::uint32_t c3, std::int32_t* out);
+};
+
+}  // namespace procgraph

@@ -1,0 +1,70 @@
+#include <map>
+#include <mutex>
+
+#include "format/text.hpp"
+#include "os/storage.hpp"
+#include "procgraph/error.hpp"
+#include "procgraph/kernels.hpp"
+
+namespace procgraph {
+
+struct KernelRegistry::Impl {
+  mutable std::mutex mutex;
+  std::map<std::pair<std::string, std::string>, Kernel> kernels;
+  std::vector<std::unique_ptr<os::SharedLibrary>> libraries;
+};
+
+KernelRegistry::KernelRegistry() : impl_(std::make_unique<Impl>()) {}
+KernelRegistry::~KernelRegistry() = default;
+
+KernelRegistry& KernelRegistry::process() {
+  // Never destroyed: engines of other static objects may outlive any order of destruction.
+  static auto* const registry = new KernelRegistry;
+  return *registry;
+}
+
+std::vector<std::pair<std::string, std::string>> KernelRegistry::load(const std::string& path) {
+  auto library = std::make_unique<os::SharedLibrary>(path);
+  const auto table = reinterpret_cast<pg_kernel_table_fn>(library->symbol("pg_kernel_table"));
+  if (table == nullptr) {
+    throw Error(ErrorKind::device, path, "does not export pg_kernel_table");
+  }
+  std::vector<std::pair<std::string, std::string>> loaded;
+  for (const pg_kernel_entry* entry = table(); entry != nullptr && entry->name != nullptr; ++entry) {
+    add(entry->name, entry->hash, {entry->fn, nullptr});
+    loaded.emplace_back(entry->name, entry->hash);
+  }
+  const std::lock_guard lock(impl_->mutex);
+  impl_->libraries.push_back(std::move(library));
+  return loaded;
+}
+
+void KernelRegistry::add(const std::string& name, const std::string& hash, Kernel kernel) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->kernels[{name, hash}] = std::move(kernel);
+}
+
+Kernel KernelRegistry::find(std::string_view name, std::string_view hash,
+                            const pg_kernel_entry* builtin) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->kernels.find({std::string(name), std::string(hash)});
+  if (found != impl_->kernels.end()) return found->second;
+  std::string others;
+  for (const auto& [key, kernel] : impl_->kernels) {
+    if (key.first == name) others += text(others.empty() ? "" : ", ", key.second);
+  }
+  for (; builtin != nullptr && builtin->name != nullptr; ++builtin) {
+    if (builtin->name != name) continue;
+    if (builtin->hash == hash) return {builtin->fn, nullptr};
+    others += text(others.empty() ? "" : ", ", builtin->hash);
+  }
+  const std::string entity = text("kernel '", name, "'");
+  if (others.empty()) {
+    throw Error(ErrorKind::device, entity, "is neither built in nor registered");
+  }
+  throw Error(ErrorKind::device, entity,
+              text("the Program was compiled for hash ", hash, ", this library has ", others,
+                   "; compile the graph again"));
+}
+
+}  // namespace procgraph

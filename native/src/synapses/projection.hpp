@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/events.hpp"
+#include "kernels/hot_loops.hpp"
+#include "procgraph/program.hpp"
+
+namespace procgraph {
+
+/// The synapses of one node in the layout that delivers them fastest. Stateless but for weights:
+/// history and sums belong to the node, so that one projection serves all lanes.
+class Projection {
+ public:
+  virtual ~Projection() = default;
+
+  /// Distinct delays, ascending.
+  const std::vector<std::int32_t>& delays() const { return delays_; }
+
+  /// Adds the synapses of delay number `delay` of all elements in `due` to the targets' sums.
+  virtual void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const = 0;
+
+  /// Takes over quantised weights, in the order of the Program's tensor. The span holds one weight
+  /// where the Program has a common one.
+  virtual void set_weights(std::span<const std::int32_t> weights) = 0;
+
+  /// Per target: sum of |weight| and number of synapses, for the check against overflow.
+  struct Load {
+    std::vector<double> weight;
+    std::vector<double> synapses;
+  };
+  virtual Load load(std::span<const float> weights) const = 0;
+
+ protected:
+  explicit Projection(const Delays& delays);
+  std::size_t delay_number(std::int32_t delay) const;
+
+ private:
+  std::vector<std::int32_t> delays_;
+};
+
+std::unique_ptr<Projection> make_dense(const DenseAttrs& attrs, const HotLoops& loops);
+std::unique_ptr<Projection> make_sparse(const SparseAttrs& attrs, const HotLoops& loops);
+std::unique_ptr<Projection> make_one_to_one(const OneToOneAttrs& attrs);
+std::unique_ptr<Projection> make_all_to_all(const AllToAllAttrs& attrs, const HotLoops& loops);
+std::unique_ptr<Projection> make_conv2d(const Conv2dAttrs& attrs);
+
+}  // namespace procgraph

@@ -1,0 +1,242 @@
+#include "synapses/synapse_node.hpp"
+
+#include <cmath>
+
+#include "engine/channel.hpp"
+#include "format/text.hpp"
+#include "nodes/parameters.hpp"
+
+namespace procgraph {
+namespace {
+
+std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& loops) {
+  if (const auto* dense = std::get_if<DenseAttrs>(&spec.attrs)) return make_dense(*dense, loops);
+  if (const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs)) return make_sparse(*sparse, loops);
+  if (const auto* one = std::get_if<OneToOneAttrs>(&spec.attrs)) return make_one_to_one(*one);
+  if (const auto* all = std::get_if<AllToAllAttrs>(&spec.attrs)) return make_all_to_all(*all, loops);
+  return make_conv2d(std::get<Conv2dAttrs>(spec.attrs));
+}
+
+}  // namespace
+
+SynapseNode::SynapseNode(const Node& spec, const BuildContext& context)
+    : RuntimeNode(spec, context),
+      attrs_(*spec.synapse()),
+      projection_(make_projection(spec, loops_)),
+      history_(attrs_.delays.largest + 1, context.lanes) {
+  quantise(current_weights(), ErrorKind::format);
+}
+
+void SynapseNode::finish_build() {
+  RuntimeNode::finish_build();
+  update_fusion();
+  const std::size_t n = inputs[0].n();
+  index_ = Buffer<std::int32_t>(n + 16);
+  payload_ = Buffer<std::int32_t>(n + 16);
+}
+
+void SynapseNode::update_fusion() {
+  const auto& channels = outputs[0].channels;
+  for (Channel* channel : channels) channel->fused = false;
+  fused_ = nullptr;
+  if (channels.size() != 1 || outputs[0].recorders > 0) return;
+  Channel& only = *channels[0];
+  if (only.spec().delay != 0 || only.mapped() || outputs[0].port().depth != 1) return;
+  only.fused = true;
+  fused_ = &only;
+}
+
+void SynapseNode::reset() {
+  RuntimeNode::reset();
+  history_.clear_all();
+  stored_step_ = -1;
+}
+
+void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
+  RuntimeNode::seek(step, seed);
+  stored_step_ = step - 1;
+}
+
+void SynapseNode::absorb(std::int64_t step) {
+  history_.clear(step);
+  Input& input = inputs[0];
+  const bool ticks = take_tick(step);
+  // A single plain channel at a period of one step: its events are the history entry.
+  const bool plain = spec().period == 1 && input.channels.size() == 1 &&
+                     !input.channels[0]->mapped() && !input.channels[0]->bounded();
+  if (plain && input.clean()) {
+    Channel& channel = *input.channels[0];
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      history_.at(step, lane)
+          .append(channel.source().events.at(step - channel.spec().delay, lane));
+    }
+    return;
+  }
+  input.pull(step);
+  if (!ticks) return;
+  input.drain();
+  if (!input.clean()) collect(step);
+  input.clear();
+}
+
+void SynapseNode::collect(std::int64_t step) {
+  Input& input = inputs[0];
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    const auto* sums = reinterpret_cast<const std::int32_t*>(input.sums(lane));
+    const std::size_t count =
+        loops_.compact(sums, input.n(), 0, INT32_MAX, index_.data(), payload_.data());
+    history_.at(step, lane).append(index_.data(), payload_.data(), count);
+  }
+}
+
+void SynapseNode::emit(std::int64_t step) {
+  if (fused_ == nullptr) {
+    emit_to_ring(step);
+    return;
+  }
+  const auto& delays = projection_->delays();
+  for (std::size_t d = 0; d < delays.size(); ++d) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      const EventList& due = history_.at(step - delays[d], lane);
+      if (due.size() != 0) projection_->deliver(due, d, fused_->target().sums(lane));
+    }
+  }
+}
+
+void SynapseNode::emit_to_ring(std::int64_t step) {
+  Output& output = outputs[0];
+  output.set_silent(step, true);
+  const auto& delays = projection_->delays();
+  for (std::size_t d = 0; d < delays.size(); ++d) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      const EventList& due = history_.at(step - delays[d], lane);
+      if (due.size() == 0) continue;
+      if (output.silent(step)) {
+        output.clear_current(step);
+        output.set_silent(step, false);
+      }
+      projection_->deliver(due, d, reinterpret_cast<std::uint32_t*>(output.current(step, lane)));
+    }
+  }
+}
+
+void SynapseNode::materialise(std::int64_t step) {
+  if (fused_ == nullptr || stored_step_ == step) return;
+  emit_to_ring(step);
+  stored_step_ = step;
+}
+
+std::span<const float> SynapseNode::current_weights() const {
+  return written_.empty() ? attrs_.weights->as<float>() : std::span<const float>(written_);
+}
+
+void SynapseNode::quantise(std::span<const float> weights, ErrorKind kind) {
+  const double factor = std::ldexp(1.0, outputs[0].port().scale);
+  // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even.
+  constexpr double kRound = 6755399441055744.0;
+  constexpr double kLargest = 2147483647.0;
+  std::vector<std::int32_t> quantised(weights.size());
+  bool fits = true;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const double x = static_cast<double>(weights[i]) * factor;
+    const bool inside = x >= -kLargest && x <= kLargest;
+    fits &= inside;
+    quantised[i] = static_cast<std::int32_t>(((inside ? x : 0.0) + kRound) - kRound);
+  }
+  if (!fits) refuse_weight(weights, kLargest / factor, kind);
+  projection_->set_weights(quantised);
+}
+
+void SynapseNode::refuse_weight(std::span<const float> weights, double largest,
+                                ErrorKind kind) const {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (std::abs(static_cast<double>(weights[i])) <= largest) continue;
+    throw Error(kind, text("node '", spec().name, "'"),
+                text("weight ", i, " is ", weights[i], "; allowed at scale ",
+                     outputs[0].port().scale, ": -", largest, " ... ", largest));
+  }
+}
+
+void SynapseNode::check_bound(std::span<const float> weights) const {
+  const Projection::Load own = load_of(weights);
+  for (const Channel* channel : outputs[0].channels) {
+    const Input& target = channel->target();
+    Projection::Load total{std::vector<double>(target.n()), std::vector<double>(target.n())};
+    for (const Channel* other : target.channels) add_load(total, *other, own);
+    const auto period = static_cast<double>(target.owner->spec().period);
+    for (std::size_t i = 0; i < target.n(); ++i) {
+      const double sum = std::ldexp(total.weight[i] * period, target.port().scale);
+      if (sum + total.synapses[i] * period / 2 <= 2147483647.0) continue;
+      throw Error(ErrorKind::argument, text("node '", spec().name, "'"),
+                  text("these weights could add up to ", total.weight[i] * period,
+                       " in element ", i, " of '", target.owner->spec().name, ".",
+                       target.port().name, "'; its scale ", target.port().scale, " allows ",
+                       std::ldexp(2147483647.0, -target.port().scale),
+                       "; compile the graph with the larger weights"));
+    }
+  }
+}
+
+void SynapseNode::add_load(Projection::Load& total, const Channel& channel,
+                           const Projection::Load& own) const {
+  const Output& source = channel.source();
+  const auto* synapse = dynamic_cast<const SynapseNode*>(source.owner);
+  const Projection::Load* load = synapse == this ? &own : synapse ? &synapse->load() : nullptr;
+  const auto add = [&](std::size_t from, std::size_t to) {
+    total.weight[to] += load ? load->weight[from] : static_cast<double>(source.port().bound);
+    total.synapses[to] += load ? load->synapses[from] : 1.0;
+  };
+  if (!channel.mapped()) {
+    for (std::size_t i = 0; i < source.n(); ++i) add(i, i);
+    return;
+  }
+  const auto src = channel.spec().map_src->as<std::int32_t>();
+  const auto dst = channel.spec().map_dst->as<std::int32_t>();
+  for (std::size_t m = 0; m < src.size(); ++m) {
+    add(static_cast<std::size_t>(src[m]), static_cast<std::size_t>(dst[m]));
+  }
+}
+
+const Projection::Load& SynapseNode::load() const {
+  if (!load_) load_ = load_of(current_weights());
+  return *load_;
+}
+
+Projection::Load SynapseNode::load_of(std::span<const float> weights) const {
+  Projection::Load load = projection_->load(weights);
+  const auto limit = static_cast<double>(inputs[0].port().limit);
+  for (double& w : load.weight) w *= limit;
+  for (double& s : load.synapses) s *= limit;
+  return load;
+}
+
+Array SynapseNode::read_parameter(std::string_view section, std::string_view name) const {
+  if (section != "weights") no_parameter(section, name);
+  Array out(DType::float32, attrs_.weights->shape);
+  const auto weights = current_weights();
+  std::memcpy(out.data.get(), weights.data(), weights.size_bytes());
+  return out;
+}
+
+void SynapseNode::write_parameter(std::string_view section, std::string_view name,
+                                  const ArrayView& values) {
+  if (section != "weights") no_parameter(section, name);
+  check_values(spec().name, section, values, DType::float32, {attrs_.weights->count});
+  const auto* data = static_cast<const float*>(values.data);
+  const std::span<const float> weights(data, static_cast<std::size_t>(values.count()));
+  check_bound(weights);
+  quantise(weights, ErrorKind::argument);
+  written_.assign(weights.begin(), weights.end());
+  load_.reset();
+}
+
+std::vector<std::pair<std::string, std::string>> SynapseNode::written_parameters() const {
+  if (written_.empty()) return {};
+  return {{"weights", ""}};
+}
+
+std::unique_ptr<RuntimeNode> make_synapse(const Node& spec, const BuildContext& context) {
+  return std::make_unique<SynapseNode>(spec, context);
+}
+
+}  // namespace procgraph

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/runtime_node.hpp"
+#include "synapses/projection.hpp"
+
+namespace procgraph {
+
+/// Absorbs events into a short history and emits what is due as a current.
+class SynapseNode final : public RuntimeNode {
+ public:
+  SynapseNode(const Node& spec, const BuildContext& context);
+
+  void finish_build() override;
+  void reset() override;
+  void seek(std::int64_t step, std::uint64_t seed) override;
+  void absorb(std::int64_t step) override;
+  void emit(std::int64_t step) override;
+  /// Looks again whether the output may go straight into its only target.
+  void update_fusion();
+
+  Array read_parameter(std::string_view section, std::string_view name) const override;
+  void write_parameter(std::string_view section, std::string_view name,
+                       const ArrayView& values) override;
+  std::vector<std::pair<std::string, std::string>> written_parameters() const override;
+  void materialise(std::int64_t step) override;
+  EventRing* history() override { return &history_; }
+
+  /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
+  const Projection::Load& load() const;
+
+ protected:
+  void compute(std::int64_t) override {}
+
+ private:
+  void collect(std::int64_t step);
+  void emit_to_ring(std::int64_t step);
+  void quantise(std::span<const float> weights, ErrorKind kind);
+  [[noreturn]] void refuse_weight(std::span<const float> weights, double largest,
+                                  ErrorKind kind) const;
+  void add_load(Projection::Load& total, const Channel& channel,
+                const Projection::Load& own) const;
+  Projection::Load load_of(std::span<const float> weights) const;
+  void check_bound(std::span<const float> weights) const;
+  std::span<const float> current_weights() const;
+
+  const SynapseAttrs& attrs_;
+  std::unique_ptr<Projection> projection_;
+  EventRing history_;
+  Channel* fused_ = nullptr;
+  std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
+  std::vector<float> written_;     // weights set at run time
+  mutable std::optional<Projection::Load> load_;
+  Buffer<std::int32_t> index_;
+  Buffer<std::int32_t> payload_;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,47 @@
+"""procgraph: applications as graphs of spiking Processes, run natively on every device of a machine."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Imported on first use, so that ``import procgraph`` stays fast and optional parts stay optional.
+_HOMES = {
+    "Array": "spec.types",
+    "Current": "spec.types",
+    "Data": "spec.declare",
+    "Draw": "spec.declare",
+    "Events": "spec.types",
+    "Graded": "spec.types",
+    "Graph": "spec.graph",
+    "In": "spec.declare",
+    "Message": "spec.types",
+    "Out": "spec.declare",
+    "Param": "spec.declare",
+    "Process": "spec.process",
+    "Program": "ir.program",
+    "PythonModel": "models.python.model",
+    "Runtime": "runtime.runtime",
+    "Spikes": "spec.types",
+    "State": "spec.declare",
+    "compile": "runtime.compile",
+    "concatenate": "spec.ports",
+    "load": "runtime.compile",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'procgraph' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"procgraph.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

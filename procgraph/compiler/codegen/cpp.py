@@ -1,0 +1,190 @@
+"""C++ text of a traced kernel: one loop over a chunk, one statement per operation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from procgraph.spec.expr import Operation
+from procgraph.spec.trace import Kernel
+
+__all__ = ["render_kernel", "render_table"]
+
+_C_TYPES = {
+    "float32": "float",
+    "int32": "std::int32_t",
+    "bool": "bool",
+    "uint8": "std::uint8_t",
+    "int8": "std::int8_t",
+    "int16": "std::int16_t",
+    "uint16": "std::uint16_t",
+}
+_FLOAT_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+_COMPARE = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+_LOGIC = {"and": "&", "or": "|"}
+_FLOAT_CALL = {"sqrt": "std::sqrt", "floor": "std::floor"}
+_HELPER = {"to_int", "shl", "shr", "bitand", "bitor", "bitxor", "float_bits", "bits_float", "abs", "neg"}
+
+# Integer arithmetic wraps, which signed C++ arithmetic must not do; conversions follow time-and-numbers section 6.
+# A bool is a mask (0 or -1) and a choice is bit arithmetic: compilers turn ?: into jumps, and such a loop has no vector form.
+PRELUDE = """\
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "procgraph/kernel.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PG_RESTRICT __restrict__
+#else
+#define PG_RESTRICT __restrict
+#endif
+
+namespace {
+using i32 = std::int32_t;
+using u32 = std::uint32_t;
+
+[[maybe_unused]] inline i32 add(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) + static_cast<u32>(b)); }
+[[maybe_unused]] inline i32 sub(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) - static_cast<u32>(b)); }
+[[maybe_unused]] inline i32 mul(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) * static_cast<u32>(b)); }
+[[maybe_unused]] inline i32 neg(i32 a) { return static_cast<i32>(0U - static_cast<u32>(a)); }
+[[maybe_unused]] inline float neg(float a) { return -a; }
+[[maybe_unused]] inline i32 abs(i32 a) { return a < 0 ? neg(a) : a; }
+[[maybe_unused]] inline float abs(float a) { return std::fabs(a); }
+[[maybe_unused]] inline i32 shl(i32 a, i32 n) { return static_cast<i32>(static_cast<u32>(a) << n); }
+[[maybe_unused]] inline i32 shr(i32 a, i32 n) { return a >> n; }
+[[maybe_unused]] inline i32 bitand_(i32 a, i32 b) { return a & b; }
+[[maybe_unused]] inline i32 bitor_(i32 a, i32 b) { return a | b; }
+[[maybe_unused]] inline i32 bitxor_(i32 a, i32 b) { return a ^ b; }
+[[maybe_unused]] inline i32 float_bits(float a) {
+  i32 bits;
+  std::memcpy(&bits, &a, sizeof bits);
+  return bits;
+}
+[[maybe_unused]] inline float bits_float(i32 a) {
+  float value;
+  std::memcpy(&value, &a, sizeof value);
+  return value;
+}
+[[maybe_unused]] inline i32 mask(bool a) { return -static_cast<i32>(a); }
+[[maybe_unused]] inline i32 truth(i32 a) { return a & 1; }
+[[maybe_unused]] inline i32 select(i32 m, i32 a, i32 b) { return (m & a) | (~m & b); }
+[[maybe_unused]] inline float select(i32 m, float a, float b) { return bits_float(select(m, float_bits(a), float_bits(b))); }
+[[maybe_unused]] inline i32 to_int(float a) {
+  const float v = select(mask(a == a), a, 0.0F);
+  const float low = select(mask(v < -2147483520.0F), -2147483520.0F, v);
+  return static_cast<i32>(select(mask(low > 2147483520.0F), 2147483520.0F, low));
+}
+"""
+
+
+def _constant(operation: Operation) -> str:
+    value = operation.value
+    if operation.dtype == "bool":
+        return "-1" if value else "0"
+    if operation.dtype == "int32":
+        return "INT32_MIN" if value == -(2**31) else str(value)
+    return f"{float(np.float32(value)).hex()}F"  # type: ignore[arg-type]
+
+
+def _expression(operation: Operation, kernel: Kernel) -> str:
+    op, dtype = operation.op, operation.dtype
+    args = [f"t{a}" for a in operation.args]
+    of = kernel.operations[operation.args[0]].dtype if args else ""
+    integer = of == "int32"
+    if op == "const":
+        return _constant(operation)
+    if op in _FLOAT_INFIX:
+        return f"{op}({args[0]}, {args[1]})" if integer else f"{args[0]} {_FLOAT_INFIX[op]} {args[1]}"
+    if op in _COMPARE:
+        return f"mask({args[0]} {_COMPARE[op]} {args[1]})"
+    if op in _LOGIC:
+        return f"{args[0]} {_LOGIC[op]} {args[1]}"
+    if op in ("min", "max"):
+        return f"select(mask({args[0]} {'<' if op == 'min' else '>'} {args[1]}), {args[0]}, {args[1]})"
+    if op == "where":
+        return f"select({', '.join(args)})"
+    if op == "not":
+        return f"~{args[0]}"
+    if op == "to_float":
+        return f"static_cast<float>({args[0] if integer else f'truth({args[0]})'})"
+    if op == "to_int" and of == "bool":
+        return f"truth({args[0]})"
+    if op in _FLOAT_CALL:
+        return f"{_FLOAT_CALL[op]}({args[0]})"
+    if op in _HELPER:
+        name = f"{op}_" if op.startswith("bit") and op != "bits_float" else op
+        return f"{name}({', '.join(args)})"
+    raise AssertionError(f"operation {op!r} of {dtype} has no C++ text")
+
+
+def _argument(operation: Operation) -> str:
+    kind, _, name = str(operation.value).partition(":")
+    return f"{kind}_{_identifier(name)}"
+
+
+def _identifier(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _pointers(kernel: Kernel, used: set[str]) -> list[str]:
+    lines: list[str] = []
+
+    def pointer(name: str, ctype: str, source: str, const: bool = True) -> None:
+        qualified = f"const {ctype}" if const else ctype
+        lines.append(f"{qualified}* PG_RESTRICT const {name} = static_cast<{qualified}*>({source});")
+
+    for i, a in enumerate(kernel.columns):
+        if f"column:{a.name}" in used:
+            pointer(f"column_{_identifier(a.name)}_p", _C_TYPES[a.dtype], f"args->columns[{i}]")
+    for i, a in enumerate(kernel.states):
+        pointer(f"state_{a.name}_p", _C_TYPES[a.dtype], f"args->states[{i}]", const=False)
+    for i, a in enumerate(kernel.inputs):
+        if f"input:{a.name}" in used:
+            pointer(f"input_{a.name}_p", _C_TYPES[a.dtype] if a.kind == "array" else "i32", f"args->inputs[{i}]")
+            if a.kind == "current":
+                lines.append(f"const float input_{a.name}_scale = args->input_scales[{i}];")
+    for i, a in enumerate(kernel.draws):
+        if f"draw:{a.name}" in used:
+            pointer(f"draw_{a.name}_p", "i32", f"args->draws[{i}]")
+    for i, o in enumerate(kernel.outputs):
+        pointer(f"out{i}", _C_TYPES[o.dtype], f"args->outputs[{i}]", const=False)
+    return lines
+
+
+def _load(operation: Operation, kernel: Kernel) -> str:
+    kind, _, name = str(operation.value).partition(":")
+    pointer = f"{_argument(operation)}_p[i]"
+    if kind != "input":
+        return pointer
+    declared = next(a for a in kernel.inputs if a.name == name)
+    if declared.kind == "current":
+        return f"static_cast<float>({pointer}) * input_{name}_scale"
+    if operation.dtype == "bool":
+        return f"mask({pointer})"
+    return f"static_cast<{_C_TYPES[operation.dtype]}>({pointer})"
+
+
+def render_kernel(kernel: Kernel, symbol: str) -> str:
+    """The C++ function of one kernel."""
+    used = {str(o.value) for o in kernel.operations if o.op == "arg"}
+    lines = [f"void {symbol}(const pg_kernel_args* args) {{"]
+    lines += [f"  {line}" for line in _pointers(kernel, used)]
+    lines += ["  const std::int64_t n = args->n;", "  for (std::int64_t i = 0; i < n; ++i) {"]
+    for index, operation in enumerate(kernel.operations):
+        text = _load(operation, kernel) if operation.op == "arg" else _expression(operation, kernel)
+        lines.append(f"    const {'i32' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};")
+    for state, value in zip(kernel.states, kernel.next_states):
+        lines.append(f"    state_{state.name}_p[i] = t{value};")
+    for i, output in enumerate(kernel.outputs):
+        value = f"truth(t{output.value})" if kernel.operations[output.value].dtype == "bool" else f"t{output.value}"
+        lines.append(f"    out{i}[i] = static_cast<{_C_TYPES[output.dtype]}>({value});")
+    return "\n".join([*lines, "  }", "}"])
+
+
+def render_table(kernels: list[Kernel], function: str) -> str:
+    """A whole source file: the kernels and the table that a library exports as ``function``."""
+    bodies = [render_kernel(kernel, f"kernel_{kernel.name}") for kernel in kernels]
+    rows = [f'    {{"{k.name}", "{k.hash}", kernel_{k.name}}},' for k in kernels]
+    table = ["const pg_kernel_entry table[] = {", *rows, "    {nullptr, nullptr, nullptr},", "};", "}  // namespace"]
+    export = [f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void);', f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void) {{ return table; }}']
+    return "\n".join([PRELUDE, "\n\n".join(bodies), "", *table, "", *export, ""])

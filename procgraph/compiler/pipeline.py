@@ -1,0 +1,41 @@
+"""The passes in their order; ``verify`` runs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from procgraph.compiler.flat import FlatGraph
+from procgraph.compiler.passes.allocate import allocate
+from procgraph.compiler.passes.flatten import flatten
+from procgraph.compiler.passes.infer_shapes import infer_shapes
+from procgraph.compiler.passes.lower import lower
+from procgraph.compiler.passes.scale import assign_scales
+from procgraph.compiler.passes.schedule import schedule
+from procgraph.ir.nodes import SpikeIR
+from procgraph.ir.program import Program
+from procgraph.ir.verify import verify
+from procgraph.spec.graph import Graph
+
+__all__ = ["compile_flat", "compile_graph", "front"]
+
+PASSES: tuple[Callable[[SpikeIR], SpikeIR], ...] = (assign_scales, schedule, allocate)
+
+
+def front(graph: Graph) -> FlatGraph:
+    """Leaves, links and shapes of a graph."""
+    return infer_shapes(flatten(graph))
+
+
+def compile_flat(flat: FlatGraph) -> Program:
+    """A Program from a flattened graph; the errors are those of the passes."""
+    ir = lower(flat)
+    for run in PASSES:
+        verify(ir)
+        ir = run(ir)
+    verify(ir, final=True)
+    return Program.from_ir(ir)
+
+
+def compile_graph(graph: Graph) -> Program:
+    """Compile a graph to a Program."""
+    return compile_flat(front(graph))

@@ -1,0 +1,149 @@
+"""Integrate-and-fire neurons: leaky with delta or exponential synapse current, and without leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from procgraph.spec.declare import In, Out, Param, State
+from procgraph.spec.functions import where
+from procgraph.spec.process import Process
+from procgraph.spec.trace import StepResult, Values
+from procgraph.spec.types import Current, Spikes
+
+__all__ = ["IF", "LIF", "ExpLIF", "in_steps"]
+
+
+def in_steps(time: Any, dt: float) -> Any:
+    """A time in ms as whole steps (to nearest)."""
+    return np.rint(np.asarray(time) / dt).astype(np.int32)[()]
+
+
+class LIF(Process):
+    r"""Leaky integrate-and-fire neuron with delta synapses and absolute refractoriness, integrated exactly.
+
+    .. math::
+        v_k = v_{rest} + R_b + (v_{k-1} - v_{rest} - R_b)\, e^{-dt/\tau_m} + a_k
+
+    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and :math:`R_b` = ``bias`` is the voltage that a constant
+    current would hold. If :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`, and for ``t_ref`` the neuron stays there and ignores its input.
+
+    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 1.3, doi 10.1017/CBO9781107447615.
+    """
+
+    a_in = In(Current)
+    s_out = Out(Spikes)
+    tau_m = Param(20.0, "ms", gt=0, doc="membrane time constant")
+    v_th = Param(1.0, "mV", doc="threshold")
+    v_rest = Param(0.0, "mV", doc="resting potential")
+    v_reset = Param(0.0, "mV", doc="potential after a spike")
+    bias = Param(0.0, "mV", doc="depolarisation held by a constant current")
+    t_ref = Param(0.0, "ms", ge=0, doc="refractory time")
+    v = State("v_reset", "mV")
+    refractory = State(0, dtype="int32", doc="steps left")
+
+    @staticmethod
+    def derive(p: Values, dt: float) -> dict[str, Any]:
+        decay = np.exp(-dt / p.tau_m)
+        return {"decay": decay, "drive": (p.v_rest + p.bias) * (1 - decay), "ref_steps": in_steps(p.t_ref, dt)}
+
+    @staticmethod
+    def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
+        free = s.refractory <= 0
+        v = where(free, s.v * d.decay + d.drive + x.a_in, p.v_reset)
+        spike = free & (v >= p.v_th)
+        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+
+class ExpLIF(Process):
+    r"""Leaky integrate-and-fire neuron with exponentially decaying synapse current, integrated exactly.
+
+    .. math::
+        \tau_{syn} \frac{di}{dt} = -i, \qquad \tau_m \frac{dv}{dt} = -(v - v_{rest}) + r_m (i + i_b)
+
+    Over one step, with :math:`P = r_m \frac{\tau_{syn}}{\tau_{syn} - \tau_m} (e^{-dt/\tau_{syn}} - e^{-dt/\tau_m})`
+    (its limit :math:`r_m \frac{dt}{\tau_m} e^{-dt/\tau_m}` if both time constants are equal):
+
+    .. math::
+        v_k = v_\infty + (v_{k-1} - v_\infty)\, e^{-dt/\tau_m} + P\, i_{k-1}, \qquad
+        i_k = i_{k-1}\, e^{-dt/\tau_{syn}} + a_k
+
+    where :math:`a_k` is the summed input, :math:`i_b` = ``bias`` and :math:`v_\infty = v_{rest} + r_m i_b`. An input of step k hence
+    moves v from step k + 1 on, as in NEST's ``iaf_psc_exp`` (whose ``C_m`` is :math:`\tau_m / r_m`). If
+    :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`; for ``t_ref`` v stays there, while i goes on.
+
+    Source: Rotter & Diesmann, Exact digital simulation of time-invariant linear systems (1999), doi 10.1007/s004220050570.
+    """
+
+    a_in = In(Current)
+    s_out = Out(Spikes)
+    tau_m = Param(20.0, "ms", gt=0, doc="membrane time constant")
+    tau_syn = Param(5.0, "ms", gt=0, doc="time constant of the synapse current")
+    r_m = Param(1.0, "MOhm", gt=0, doc="membrane resistance; input and bias are in nA")
+    v_th = Param(1.0, "mV", doc="threshold")
+    v_rest = Param(0.0, "mV", doc="resting potential")
+    v_reset = Param(0.0, "mV", doc="potential after a spike")
+    bias = Param(0.0, "nA", doc="constant current")
+    t_ref = Param(0.0, "ms", ge=0, doc="refractory time")
+    i = State(0.0, "nA", doc="synapse current")
+    v = State("v_reset", "mV", doc="membrane potential")
+    refractory = State(0, dtype="int32", doc="steps left")
+
+    @staticmethod
+    def derive(p: Values, dt: float) -> dict[str, Any]:
+        decay_m = np.exp(-dt / p.tau_m)
+        gap = 1 / np.asarray(p.tau_m) - 1 / np.asarray(p.tau_syn)
+        safe = np.where(gap == 0, 1.0, gap)
+        mean = np.where(gap == 0, dt, np.expm1(safe * dt) / safe)  # integral of exp(gap * t) over the step
+        return {
+            "decay_m": decay_m,
+            "decay_syn": np.exp(-dt / p.tau_syn),
+            "gain": (p.r_m / p.tau_m * decay_m * mean)[()],
+            "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
+            "ref_steps": in_steps(p.t_ref, dt),
+        }
+
+    @staticmethod
+    def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
+        free = s.refractory <= 0
+        v = where(free, s.v * d.decay_m + d.drive + s.i * d.gain, p.v_reset)
+        i = s.i * d.decay_syn + x.a_in
+        spike = free & (v >= p.v_th)
+        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        return {"i": i, "v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+
+class IF(Process):
+    r"""Integrate-and-fire neuron without leak: a perfect integrator.
+
+    .. math::
+        v_k = v_{k-1} + b\, dt + a_k
+
+    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and b is ``bias``. If
+    :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`, and for ``t_ref`` the neuron stays there and ignores its input.
+
+    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 1.3, doi 10.1017/CBO9781107447615.
+    """
+
+    a_in = In(Current)
+    s_out = Out(Spikes)
+    v_th = Param(1.0, "mV", doc="threshold")
+    v_reset = Param(0.0, "mV", doc="potential after a spike")
+    bias = Param(0.0, doc="constant slope of the potential in mV per ms")
+    t_ref = Param(0.0, "ms", ge=0, doc="refractory time")
+    v = State("v_reset", "mV", doc="membrane potential")
+    refractory = State(0, dtype="int32", doc="steps left")
+
+    @staticmethod
+    def derive(p: Values, dt: float) -> dict[str, Any]:
+        return {"drive": p.bias * dt, "ref_steps": in_steps(p.t_ref, dt)}
+
+    @staticmethod
+    def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
+        free = s.refractory <= 0
+        v = where(free, s.v + d.drive + x.a_in, p.v_reset)
+        spike = free & (v >= p.v_th)
+        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}

@@ -1,0 +1,81 @@
+"""``compile`` a graph, ``load`` a Program file: both give a Runtime."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from procgraph.compiler.backend import LoadOptions, backend
+from procgraph.compiler.pipeline import compile_flat, front
+from procgraph.errors import DeviceError, ParameterError
+from procgraph.ir.program import Program
+from procgraph.runtime.runtime import Runtime
+from procgraph.spec.graph import Graph, check_seed
+from procgraph.spec.process import Process
+
+__all__ = ["compile", "load"]
+
+MAX_BATCH = 2**23 - 1
+
+
+def compile(
+    graph: Graph | Process,
+    devices: str | Mapping[Process, str] = "auto",
+    *,
+    seed: int | None = None,
+    batch: int = 1,
+) -> Runtime:
+    """Compile a graph and load it on a device.
+
+    Args:
+        graph: a Graph, or one Process of it (then ``dt`` is 1 ms).
+        devices: ``"auto"``, ``"cpu"`` or ``"reference"``, or pins of single Processes.
+        seed: of the random numbers of this run; the graph's if absent.
+        batch: independent lanes that share parameters.
+
+    Raises:
+        ProcgraphError: what is wrong, where, and what to do.
+    """
+    graph = graph if isinstance(graph, Graph) else Graph(graph)
+    flat = front(graph)
+    device = _choose_device(graph, devices)
+    options = _options(seed, batch)
+    program = compile_flat(flat)
+    return Runtime(program, backend(device).load(program, options), options, flat)
+
+
+def load(path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1) -> Runtime:
+    """Load a ``.pgx`` file without the graph that it came from; variables are named by strings.
+
+    Raises:
+        ProgramFormatError: the file is corrupt, truncated or of another version.
+    """
+    program = Program.load(path)
+    options = _options(seed, batch)
+    return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)
+
+
+def _options(seed: int | None, batch: int) -> LoadOptions:
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
+        raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
+    return LoadOptions(None if seed is None else check_seed(seed), batch, lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4))
+
+
+def _choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
+    pins = {name: p.device for name, p in graph.processes.items() if p.device is not None}
+    default = "auto"
+    if isinstance(devices, str):
+        default = devices
+    else:
+        pins |= {name: devices[p] for name, p in graph.processes.items() if p in devices}
+    wanted = {d for d in pins.values() if d not in ("auto", "python")} | ({default} if default != "auto" else set())
+    for name, device in pins.items():
+        if device not in ("auto", "python"):
+            try:
+                backend(device)
+            except DeviceError as error:
+                raise DeviceError(f"{name}: {error}") from None
+    if len(wanted) > 1:
+        raise DeviceError(f"this graph is pinned to {', '.join(sorted(wanted))}; this release runs a graph on one device. Pin all to the same.")
+    return wanted.pop() if wanted else "cpu"

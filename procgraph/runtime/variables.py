@@ -1,0 +1,198 @@
+"""Reading and writing variables of a running graph: parameters, states, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from procgraph.compiler.backend import Executor
+from procgraph.compiler.flat import FlatGraph
+from procgraph.compiler.passes.lower import element_columns
+from procgraph.errors import ParameterError, ShapeError, UnknownNameError, did_you_mean
+from procgraph.ir.connectivity import synapse_load
+from procgraph.ir.nodes import SpikeIR
+from procgraph.runtime.host import Host
+from procgraph.spec.declare import Param
+from procgraph.spec.ports import Shape, Variable
+from procgraph.spec.process import Process
+
+__all__ = ["Place", "Variables"]
+
+Array = NDArray[Any]
+
+
+class Place:
+    """Where a variable lives: node, section of the executor (or ``host``, ``param``), name and shape of one lane."""
+
+    def __init__(self, node: int, section: str, name: str, shape: Shape | None) -> None:
+        self.node, self.section, self.name, self.shape = node, section, name, shape
+
+
+class Variables:
+    """Finds, checks, reads and writes variables; the caller holds the runtime's lock."""
+
+    def __init__(self, ir: SpikeIR, executor: Executor, host: Host, flat: FlatGraph | None, batch: int) -> None:
+        self.ir, self.executor, self.host, self.batch = ir, executor, host, batch
+        self.names = {} if flat is None else {p: name for name, p in flat.graph.processes.items()}
+        self.processes: dict[str, Process] = {} if flat is None else flat.leaves
+        self.flat = flat
+        self.values = {name: dict(p.values) for name, p in self.processes.items()}
+        self.changed: set[tuple[str, str]] = set()
+
+    def find(self, what: Variable | str) -> Place:
+        """Locate a variable given as ``pop.v`` or ``"pop.v"``.
+
+        Raises:
+            UnknownNameError: no such Process or variable in this graph.
+        """
+        if isinstance(what, Variable):
+            alias = what.process.aliases.get(what.name)
+            if alias is not None:
+                return self.find(alias)
+            if what.process not in self.names:
+                raise UnknownNameError(f"{what} does not belong to this graph. Connect it, or list it in Graph(…).")
+            owner, name = self.names[what.process], what.name
+        else:
+            owner, _, name = str(what).rpartition(".")
+        known = [n.name for n in self.ir.nodes]
+        if owner not in known:
+            raise UnknownNameError(f"no Process {owner!r} in this graph.{did_you_mean(owner, known)}")
+        return self._place(known.index(owner), name)
+
+    def _place(self, number: int, name: str) -> Place:
+        node = self.ir.nodes[number]
+        shape = self._shape(node.name)
+        if any(h.number == number and name in h.model.states for h in self.host.nodes):
+            return Place(number, "host", name, None)
+        if name in [c.name for c in node.states]:
+            size = next(c.tensor.size for c in node.states if c.name == name)
+            return Place(number, "state", name, shape if node.op == "elementwise" else (max(size, 1),))
+        if name == "weights" and node.is_synapse:
+            return Place(number, "weights", name, node.attrs["weights"].shape)
+        if name == "values" and node.op == "dense_source":
+            return Place(number, "values", name, node.attrs["values"].shape)
+        process = self.processes.get(node.name)
+        if process is not None and isinstance(process.declarations.get(name), Param):
+            return Place(number, "param", name, shape)
+        if process is None and name in [c.name for c in node.columns]:
+            return Place(number, "column", name, None)
+        known = [c.name for c in node.states] + (["weights"] if node.is_synapse else [])
+        known += [k for k, d in process.declarations.items() if isinstance(d, Param)] if process else [c.name for c in node.columns]
+        raise UnknownNameError(f"{node.name!r} has no variable {name!r}.{did_you_mean(name, known)}")
+
+    def _shape(self, name: str) -> Shape | None:
+        process = self.processes.get(name)
+        if process is None or self.flat is None:
+            return None
+        base = process.infer({k: s for (p, k), s in self.flat.shapes.items() if p is process})
+        return process.shape or next((s for k, s in base.items() if getattr(process.declarations[k], "components", 1) == 1), None)
+
+    def read(self, place: Place) -> Any:
+        """A copy of the value: in the Process's shape, with a leading lane axis if there are several lanes."""
+        if place.section == "param":
+            return self.values[self.ir.nodes[place.node].name][place.name]
+        if place.section == "host":
+            return self._host_state(place).copy()
+        value = self.executor.read(place.node, place.section, place.name)
+        if place.section == "state":
+            return self._lanes(value, place.shape)
+        return value if place.shape is None else value.reshape(place.shape)
+
+    def _lanes(self, value: Array, shape: Shape | None) -> Array:
+        shape = shape if shape is not None else value.shape[1:]
+        return value.reshape(shape) if self.batch == 1 else value.reshape(self.batch, *shape)
+
+    def _host_state(self, place: Place) -> Array:
+        return next(h.model.states[place.name] for h in self.host.nodes if h.number == place.node)
+
+    def write(self, place: Place, value: Any) -> None:
+        """Set a value; a number fills all elements.
+
+        Raises:
+            ParameterError: out of range, NaN, or weights beyond what the input's scale allows.
+            ShapeError: wrong shape.
+        """
+        node = self.ir.nodes[place.node]
+        label = f"{node.name}.{place.name}"
+        if place.section == "param":
+            self._write_param(place, value)
+        elif place.section == "host":
+            state = self._host_state(place)
+            state[...] = _fit(value, state.shape, label, state.dtype)
+        elif place.section == "state":
+            current = self.executor.read(place.node, "state", place.name)
+            lanes = self._lanes(current, place.shape)
+            fitted = _fit(value, lanes.shape, label, current.dtype)
+            self.executor.write(place.node, "state", place.name, fitted.reshape(current.shape))
+        else:
+            current = self.executor.read(place.node, place.section, place.name)
+            fitted = _fit(value, place.shape or current.shape, label, current.dtype)
+            if place.section == "weights":
+                self._check_weights(place, fitted)
+            self.executor.write(place.node, place.section, place.name, np.ascontiguousarray(fitted))
+        if place.section in ("weights", "values", "column"):
+            self.changed.add((node.name, place.name))
+
+    def _check_weights(self, place: Place, weights: Array) -> None:
+        node = self.ir.nodes[place.node]
+        bound = node.outputs[0].bound
+        load, _ = synapse_load(node, weights)
+        load *= node.inputs[0].limit
+        if load > bound * (1 + 1e-6):
+            raise ParameterError(
+                f"{node.name}.weights: the worst sum at a target would be {load:g}; the input's fixed-point scale allows {bound:g}. "
+                f"Declare room when building the synapse, w_max= (largest magnitude of a weight), or build it with the new weights."
+            )
+
+    def _write_param(self, place: Place, value: Any) -> None:
+        node = self.ir.nodes[place.node]
+        process = self.processes[node.name]
+        declared = process.declarations[place.name]
+        assert isinstance(declared, Param)
+        checked = declared.check(value, node.name)
+        if isinstance(checked, np.ndarray) and checked.size != node.n:
+            raise ShapeError(f"{node.name}.{place.name} has shape {checked.shape}; allowed: one number, or one for each of the {node.n} elements.")
+        if node.op != "elementwise":
+            raise ParameterError(f"{node.name}.{place.name} is fixed when the graph is compiled. Build the graph with the new value.")
+        values = {**self.values[node.name], place.name: checked}
+        columns = element_columns(process, node.n, self.ir.dt, values, [(c.name, c.dtype) for c in node.columns])
+        for made in columns:
+            self.executor.write(place.node, "column", made.name, made.tensor)
+            self.changed.add((node.name, made.name))
+        self.values[node.name] = values
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    def export_changed(self) -> dict[str, Array]:
+        """Columns, weights and values that were set at run time."""
+        entries = {}
+        for owner, name in sorted(self.changed):
+            number = self.ir.index(owner)
+            entries[f"{owner}/column/{name}"] = self.executor.read(number, self._section(number, name), name)
+        return entries
+
+    def _section(self, number: int, name: str) -> str:
+        return name if name in ("weights", "values") else "column"
+
+    def import_changed(self, entries: Mapping[str, Array]) -> None:
+        """Take back what ``export_changed`` gave."""
+        for key, value in entries.items():
+            owner, _, rest = key.partition("/column/")
+            if rest:
+                number = self.ir.index(owner)
+                self.executor.write(number, self._section(number, rest), rest, value)
+                self.changed.add((owner, rest))
+
+
+def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iufb":
+        raise ParameterError(f"{label} cannot be set to {type(value).__name__}; allowed: a number or an array of shape {shape}.")
+    if array.shape != shape and array.ndim:
+        raise ShapeError(f"{label} has shape {shape}, but the new value has {array.shape}. Give that shape, or one number.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ParameterError(f"{label}: the new value contains NaN or infinity; allowed: finite numbers.")
+    return np.broadcast_to(array.astype(dtype, copy=False), shape)

@@ -1,0 +1,1 @@
+"""Declaring a Process: ports, parameters, state, units, and the traced expression language."""

@@ -43,7 +43,7 @@ class ShapeError(ProcgraphError, ValueError):
     """Shapes that must agree do not."""
 
 
-class ConnectionError(ProcgraphError, ValueError):  # noqa: A001 - the field's word
+class ConnectionError(ProcgraphError, ValueError):  # the field's word
     """Two ports cannot be joined."""
 
 

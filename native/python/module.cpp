@@ -15,6 +15,14 @@ const char* exception_name(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::format:
       return "ProgramFormatError";
+    case ErrorKind::argument:
+      return "ParameterError";
+    case ErrorKind::shape:
+      return "ShapeError";
+    case ErrorKind::name:
+      return "UnknownNameError";
+    case ErrorKind::state:
+      return "RunStateError";
     case ErrorKind::overflow:
       return "ChannelOverflowError";
     case ErrorKind::blocked:
@@ -32,8 +40,11 @@ PyObject* builtin_exception(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::format:
     case ErrorKind::argument:
+    case ErrorKind::shape:
     case ErrorKind::checkpoint:
       return PyExc_ValueError;
+    case ErrorKind::name:
+      return PyExc_LookupError;
     case ErrorKind::io:
       return PyExc_OSError;
     default:
@@ -233,6 +244,12 @@ PYBIND11_MODULE(_native, m) {
   m.attr("CONTAINER_VERSION") = kContainerVersion;
   bind_program(m);
   bind_engine(m);
+  m.def("isa", &best_isa);
+  m.def("has_kernel",
+        [](const std::string& name, const std::string& hash) {
+          return KernelRegistry::process().has(name, hash);
+        },
+        py::arg("name"), py::arg("hash"));
   m.def("load_kernels",
         [](const std::string& path) { return KernelRegistry::process().load(path); },
         py::arg("path"));

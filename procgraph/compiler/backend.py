@@ -45,10 +45,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How an executor is made. ``seed`` None takes the Program's."""
+    """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings."""
 
     seed: int | None = None
     batch: int = 1
+    trusted: bool = False
     warn: Callable[[str], None] = lambda text: None
 
 

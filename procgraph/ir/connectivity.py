@@ -96,7 +96,8 @@ def _conv(node: Node) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.
     inside = (row >= 0) & (row < h) & (col >= 0) & (col < w)
     shape = np.broadcast_shapes(source.shape, target.shape, tap.shape, inside.shape)
     keep = np.broadcast_to(inside, shape)
-    return tuple(np.broadcast_to(x, shape)[keep].astype(np.int64) for x in (source, target, tap))  # type: ignore[return-value]
+    found = [np.broadcast_to(x, shape)[keep].astype(np.int64) for x in (source, target, tap)]
+    return found[0], found[1], found[2]
 
 
 def expand(node: Node, weights: NDArray[np.float32] | None = None) -> SynapseList:

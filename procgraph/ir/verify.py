@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.errors import ProgramFormatError
-from procgraph.ir.nodes import Channel, Node, SpikeIR
+from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
 
 __all__ = ["verify"]
 
@@ -33,7 +33,8 @@ def _nodes(ir: SpikeIR) -> Iterator[str]:
 
 
 def _ports(node: Node) -> Iterator[str]:
-    for port in [*node.inputs, *node.outputs]:
+    ports: list[Input | Output] = [*node.inputs, *node.outputs]
+    for port in ports:
         what = f"port {node.name}.{port.name}"
         if port.kind not in ("events", "current", "array"):
             yield f"{what}: kind {port.kind!r}; allowed: events, current, array"

@@ -40,26 +40,32 @@ def compile(
     graph = graph if isinstance(graph, Graph) else Graph(graph)
     flat = front(graph)
     device = _choose_device(graph, devices)
-    options = _options(seed, batch)
+    options = _options(seed, batch, trusted=True)
     program = compile_flat(flat)
     return Runtime(program, backend(device).load(program, options), options, flat)
 
 
-def load(path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1) -> Runtime:
+def load(path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1, trust_kernels: bool = False) -> Runtime:
     """Load a ``.pgx`` file without the graph that it came from; variables are named by strings.
+
+    Args:
+        path: the file.
+        device: ``"cpu"`` or ``"reference"``.
+        seed, batch: as in ``compile``.
+        trust_kernels: compile and run the kernel source that a file with users' own Processes brings.
 
     Raises:
         ProgramFormatError: the file is corrupt, truncated or of another version.
     """
     program = Program.load(path)
-    options = _options(seed, batch)
+    options = _options(seed, batch, trust_kernels)
     return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)
 
 
-def _options(seed: int | None, batch: int) -> LoadOptions:
+def _options(seed: int | None, batch: int, trusted: bool) -> LoadOptions:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
-    return LoadOptions(None if seed is None else check_seed(seed), batch, lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4))
+    return LoadOptions(None if seed is None else check_seed(seed), batch, trusted, lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4))
 
 
 def _choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:

@@ -64,7 +64,7 @@ def model_class(process: Process, name: str) -> type[HostModel]:
     if isinstance(model, str):
         module, _, attribute = model.partition(":")
         model = getattr(importlib.import_module(module), attribute)
-    return model  # type: ignore[return-value]
+    return model
 
 
 class HostNode:
@@ -203,12 +203,12 @@ class Host:
 
     def close(self) -> None:
         """Close every model that was opened; the first error is raised after all were closed."""
-        errors = []
+        problems: list[tuple[HostNode, Exception]] = []
         for host in reversed(self.opened):
             try:
                 host.model.close()
             except Exception as error:
-                errors.append((host, error))
+                problems.append((host, error))
         self.opened = []
-        for host, error in errors[:1]:
-            raise ModelError(f"{host.node.name} ({type(host.model).__name__}) raised while closing: {type(error).__name__}: {error}") from error
+        for host, problem in problems[:1]:
+            raise ModelError(f"{host.node.name} ({type(host.model).__name__}) raised while closing: {type(problem).__name__}: {problem}") from problem

@@ -16,7 +16,7 @@ def collect(ir: SpikeIR, executor: Executor, host: Host, steps: int, wall: float
     """Counters of a run; times in seconds, rates per simulated or wall-clock second as named."""
     counts = executor.stats()
     simulated = steps * ir.dt * 1e-3
-    events = {n.name: c["events"] for n, c in zip(ir.nodes, counts["nodes"]) if any(o.kind == "events" for o in n.outputs)}
+    events = {n.name: c["events"] for n, c in zip(ir.nodes, counts["nodes"], strict=True) if any(o.kind == "events" for o in n.outputs)}
     channels = {}
     for number, counters in counts["channels"].items():
         c = ir.channels[number]

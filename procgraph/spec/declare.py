@@ -36,7 +36,7 @@ class Declaration(Generic[T]):
     @overload
     def __get__(self, instance: Process, owner: type) -> T: ...
     def __get__(self: Self, instance: Process | None, owner: type) -> Self | T:
-        return self if instance is None else instance.bound(self.name)  # type: ignore[no-any-return]
+        return self if instance is None else instance.bound(self.name)
 
     def __set__(self, instance: Process, value: object) -> None:
         raise ParameterError(

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, Union
+from typing import NoReturn
 
 from procgraph.errors import TraceError
 
 __all__ = ["ARITHMETIC", "COMPARISON", "Expr", "Scalar", "Tape", "user_location"]
 
-Scalar = Union[int, float, bool]
+Scalar = int | float | bool
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 COMPARISON = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})

@@ -213,7 +213,7 @@ def concatenate(sources: Sequence[OutPort], target: InPort, *, axis: int = 0, de
     if sum(sizes) != shape[axis]:
         raise ShapeError(f"concatenate to {target}: sizes {sizes} along axis {axis} do not add up to {shape[axis]}.")
     connections, start = [], 0
-    for source, size in zip(sources, sizes):
+    for source, size in zip(sources, sizes, strict=True):
         key = [slice(None)] * len(shape)
         key[axis] = slice(start, start + size)
         connections.append(source.connect(target[tuple(key)], delay=delay))

@@ -172,7 +172,7 @@ def trace(process: Process, dt: float) -> Kernel:
         cls.__name__,
         columns,
         tuple(Argument(k, x.dtype, "state") for k, x in states.items()),
-        tuple(Argument(k, dtype, x.type.kind) for (k, dtype), x in zip(inputs.items(), (x for x in declarations.values() if isinstance(x, In)))),
+        tuple(Argument(k, dtype, x.type.kind) for (k, dtype), x in zip(inputs.items(), (x for x in declarations.values() if isinstance(x, In)), strict=True)),
         tuple(Argument(k, "int32", "draw") for k in draws),
         operations,
         tuple(renumber[i] for i in next_states),

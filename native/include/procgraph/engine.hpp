@@ -131,8 +131,9 @@ class Engine {
 
   Stats stats() const;
 
- private:
   struct Impl;
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -7,7 +7,10 @@ namespace procgraph {
 
 enum class ErrorKind {
   format,      ///< a Program file is damaged or breaks the contract
-  argument,    ///< a call with a wrong name, shape or value
+  argument,    ///< a call with a value that is not allowed
+  shape,       ///< a call with an array of the wrong dtype or shape
+  name,        ///< a call that names a node, port or variable that is not there
+  state,       ///< a call at a time when it is not allowed
   overflow,    ///< a bounded channel with policy `error` was full
   blocked,     ///< a bounded channel with policy `block` was full
   checkpoint,  ///< a checkpoint does not fit the Program

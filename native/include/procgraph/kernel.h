@@ -14,6 +14,15 @@
 /* The largest number of elements in one call. */
 #define PG_KERNEL_CHUNK 512
 
+/* Puts the table of a kernel library among its exported symbols. */
+#if defined(_WIN32)
+#define PG_KERNEL_EXPORT __declspec(dllexport)
+#elif defined(__GNUC__)
+#define PG_KERNEL_EXPORT __attribute__((visibility("default")))
+#else
+#define PG_KERNEL_EXPORT
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

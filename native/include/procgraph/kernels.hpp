@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,11 +47,19 @@ class KernelRegistry {
   /// Adds a kernel, or replaces the one of the same name and hash for engines made later.
   void add(const std::string& name, const std::string& hash, Kernel kernel);
   /// Throws Error (`device`) if there is no such kernel, or only one of another hash.
-  Kernel find(std::string_view name, std::string_view hash, const pg_kernel_entry* builtin) const;
+  Kernel find(std::string_view name, std::string_view hash) const;
+  bool has(std::string_view name, std::string_view hash) const;
 
  private:
+  /// Collects the hashes of other kernels of that name in `others`.
+  std::optional<Kernel> look_up(std::string_view name, std::string_view hash,
+                                std::string& others) const;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Name of the instruction set that engines use here. Throws Error (`device`).
+const char* best_isa();
 
 }  // namespace procgraph

@@ -50,7 +50,7 @@ RuntimeNode& Engine::Impl::find_node(std::string_view name) const {
   const auto found = std::lower_bound(specs.begin(), specs.end(), name,
                                       [](const Node& n, std::string_view s) { return n.name < s; });
   if (found == specs.end() || found->name != name) {
-    throw Error(ErrorKind::argument, text("node '", name, "'"), "is not in this Program");
+    throw Error(ErrorKind::name, text("node '", name, "'"), "is not in this Program");
   }
   return *nodes[static_cast<std::size_t>(found - specs.begin())];
 }
@@ -59,7 +59,7 @@ Input& Engine::Impl::find_input(RuntimeNode& node, std::string_view name) const 
   for (Input& input : node.inputs) {
     if (input.port().name == name) return input;
   }
-  throw Error(ErrorKind::argument, entity(node),
+  throw Error(ErrorKind::name, entity(node),
               text("has no input '", name, "'; it has ",
                    names(node.inputs, [](const Input& i) { return i.port().name; })));
 }
@@ -68,7 +68,7 @@ Output& Engine::Impl::find_output(RuntimeNode& node, std::string_view name) cons
   for (Output& output : node.outputs) {
     if (output.port().name == name) return output;
   }
-  throw Error(ErrorKind::argument, entity(node),
+  throw Error(ErrorKind::name, entity(node),
               text("has no output '", name, "'; it has ",
                    names(node.outputs, [](const Output& o) { return o.port().name; })));
 }
@@ -76,7 +76,7 @@ Output& Engine::Impl::find_output(RuntimeNode& node, std::string_view name) cons
 StateColumn& Engine::Impl::find_state(RuntimeNode& node, std::string_view name) const {
   StateColumn* state = node.find_state(name);
   if (state != nullptr) return *state;
-  throw Error(ErrorKind::argument, entity(node),
+  throw Error(ErrorKind::name, entity(node),
               text("has no state '", name, "'; it has ",
                    names(node.states, [](const StateColumn& s) { return s.spec->name; })));
 }
@@ -86,11 +86,11 @@ Engine::Impl::HostEntry& Engine::Impl::find_host(std::string_view name, bool beg
   for (HostEntry& host : hosts) {
     if (host.node != &node) continue;
     if (begun && host.begun != step) {
-      throw Error(ErrorKind::argument, entity(node), text("has not begun a tick at step ", step));
+      throw Error(ErrorKind::state, entity(node), text("has not begun a tick at step ", step));
     }
     return host;
   }
-  throw Error(ErrorKind::argument, entity(node), "is no host node");
+  throw Error(ErrorKind::name, entity(node), "is no host node");
 }
 
 Array Engine::Impl::take_input(std::string_view name, std::string_view port) {
@@ -189,7 +189,7 @@ DType Engine::Impl::dtype_of(std::string_view name, std::string_view section,
   }
   const auto* source = std::get_if<DenseSourceAttrs>(&node.spec().attrs);
   if (section == "values" && source != nullptr) return source->values->dtype;
-  throw Error(ErrorKind::argument, entity(node), text("has no ", section, " '", item, "'"));
+  throw Error(ErrorKind::name, entity(node), text("has no ", section, " '", item, "'"));
 }
 
 int Engine::Impl::record_output(std::string_view name, std::string_view port, std::int64_t every) {

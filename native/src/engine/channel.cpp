@@ -77,7 +77,7 @@ void Channel::pull_current(std::int64_t from, std::size_t lane) {
   }
 }
 
-/// Fills arrivals_ in the order of arrival: ascending target element.
+/// Fills arrivals_ in the order of arrival: one event per target element, ascending.
 void Channel::route(const EventList& events) {
   arrivals_.clear();
   if (!mapped()) {
@@ -91,9 +91,16 @@ void Channel::route(const EventList& events) {
       routed_.emplace_back(row_target_[static_cast<std::size_t>(m)], events.payload()[e]);
     }
   }
-  std::stable_sort(routed_.begin(), routed_.end(),
+  std::sort(routed_.begin(), routed_.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [target, payload] : routed_) arrivals_.append(target, payload);
+  for (std::size_t i = 0; i < routed_.size();) {
+    const std::int32_t target = routed_[i].first;
+    std::uint32_t sum = 0;
+    for (; i < routed_.size() && routed_[i].first == target; ++i) {
+      sum += static_cast<std::uint32_t>(routed_[i].second);
+    }
+    if (sum != 0) arrivals_.append(target, static_cast<std::int32_t>(sum));
+  }
 }
 
 void Channel::enqueue(std::size_t lane, std::int64_t step) {

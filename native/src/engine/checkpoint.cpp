@@ -138,7 +138,7 @@ class Importer {
     }
     if (EventRing* history = node.history()) {
       const auto& synapse = *node.spec().synapse();
-      const std::string key = text(name, "/history/", node.spec().inputs[0].name);
+      const std::string key = text(name, "/history/s_in");
       check_ring(key, *history, synapse.delays.largest, synapse.n_pre);
     }
     check_parameters(node);
@@ -263,7 +263,7 @@ State Engine::Impl::export_state() {
   check_usable();
   for (const HostEntry& host : hosts) {
     if (host.begun != step) continue;
-    throw Error(ErrorKind::checkpoint, text("node '", host.node->spec().name, "'"),
+    throw Error(ErrorKind::state, text("node '", host.node->spec().name, "'"),
                 text("is within its tick at step ", step, "; run the step first"));
   }
   State out;
@@ -286,7 +286,7 @@ State Engine::Impl::export_state() {
                       : export_values(output, last));
     }
     if (const EventRing* history = node->history()) {
-      out.emplace(text(name, "/history/", node->spec().inputs[0].name),
+      out.emplace(text(name, "/history/s_in"),
                   export_ring(*history, last, node->spec().synapse()->delays.largest,
                               node->lanes()));
     }

@@ -104,7 +104,7 @@ void Engine::Impl::seek(std::int64_t next, std::uint64_t new_seed) {
 
 void Engine::Impl::check_usable() const {
   if (failure.empty()) return;
-  throw Error(ErrorKind::argument, "engine",
+  throw Error(ErrorKind::state, "engine",
               text("stopped in the middle of step ", step, " (", failure,
                    "); reset it or restore a checkpoint"));
 }
@@ -113,7 +113,7 @@ void Engine::Impl::check_usable() const {
 void Engine::Impl::check_begun() const {
   for (const HostEntry& host : hosts) {
     if (host.node->next_tick() != step) continue;
-    throw Error(ErrorKind::argument, text("node '", host.node->spec().name, "'"),
+    throw Error(ErrorKind::state, text("node '", host.node->spec().name, "'"),
                 text("ticks at step ", step, "; call begin_tick before run"));
   }
 }
@@ -179,7 +179,7 @@ void Engine::Impl::begin_tick(std::string_view name) {
   check_usable();
   HostEntry& host = find_host(name, false);
   if (host.node->next_tick() != step) {
-    throw Error(ErrorKind::argument, text("node '", name, "'"),
+    throw Error(ErrorKind::state, text("node '", name, "'"),
                 text("does not tick at step ", step, "; its next tick is at step ",
                      host.node->next_tick()));
   }

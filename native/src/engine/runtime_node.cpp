@@ -70,7 +70,7 @@ StateColumn* RuntimeNode::find_state(std::string_view name) {
 }
 
 void RuntimeNode::no_parameter(std::string_view section, std::string_view name) const {
-  throw Error(ErrorKind::argument, text("node '", spec_->name, "'"),
+  throw Error(ErrorKind::name, text("node '", spec_->name, "'"),
               text("has no ", section, name.empty() ? "" : " '", name, name.empty() ? "" : "'"));
 }
 

@@ -7,6 +7,7 @@
 #include "format/text.hpp"
 #include "os/cpu.hpp"
 #include "procgraph/error.hpp"
+#include "procgraph/kernels.hpp"
 
 extern "C" {
 const pg_kernel_entry* pg_kernels_baseline(void);
@@ -66,6 +67,10 @@ const Isa& select_isa() {
   const char* forced = std::getenv("PROCGRAPH_ISA");
   if (forced != nullptr && *forced != '\0') return named_set(forced);
   return kSets[supported_sets() - 1];
+}
+
+const char* best_isa() {
+  return select_isa().name;
 }
 
 }  // namespace procgraph

@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "format/text.hpp"
+#include "kernels/isa.hpp"
 #include "os/storage.hpp"
 #include "procgraph/error.hpp"
 #include "procgraph/kernels.hpp"
@@ -44,20 +45,30 @@ void KernelRegistry::add(const std::string& name, const std::string& hash, Kerne
   impl_->kernels[{name, hash}] = std::move(kernel);
 }
 
-Kernel KernelRegistry::find(std::string_view name, std::string_view hash,
-                            const pg_kernel_entry* builtin) const {
+std::optional<Kernel> KernelRegistry::look_up(std::string_view name, std::string_view hash,
+                                              std::string& others) const {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->kernels.find({std::string(name), std::string(hash)});
   if (found != impl_->kernels.end()) return found->second;
-  std::string others;
   for (const auto& [key, kernel] : impl_->kernels) {
     if (key.first == name) others += text(others.empty() ? "" : ", ", key.second);
   }
-  for (; builtin != nullptr && builtin->name != nullptr; ++builtin) {
-    if (builtin->name != name) continue;
-    if (builtin->hash == hash) return {builtin->fn, nullptr};
-    others += text(others.empty() ? "" : ", ", builtin->hash);
+  for (const auto* entry = select_isa().kernels(); entry->name != nullptr; ++entry) {
+    if (entry->name != name) continue;
+    if (entry->hash == hash) return Kernel{entry->fn, nullptr};
+    others += text(others.empty() ? "" : ", ", entry->hash);
   }
+  return std::nullopt;
+}
+
+bool KernelRegistry::has(std::string_view name, std::string_view hash) const {
+  std::string others;
+  return look_up(name, hash, others).has_value();
+}
+
+Kernel KernelRegistry::find(std::string_view name, std::string_view hash) const {
+  std::string others;
+  if (auto found = look_up(name, hash, others)) return *std::move(found);
   const std::string entity = text("kernel '", name, "'");
   if (others.empty()) {
     throw Error(ErrorKind::device, entity, "is neither built in nor registered");

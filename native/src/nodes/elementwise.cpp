@@ -34,7 +34,7 @@ class Elementwise final : public RuntimeNode {
       : RuntimeNode(spec, context),
         attrs_(std::get<ElementwiseAttrs>(spec.attrs)),
         n_(static_cast<std::size_t>(spec.n)),
-        kernel_(context.kernels.find(attrs_.kernel, attrs_.hash, context.isa.kernels())) {
+        kernel_(context.kernels.find(attrs_.kernel, attrs_.hash)) {
     build_columns();
     build_components();
     column_pointers_.resize(columns_.size());

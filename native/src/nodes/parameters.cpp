@@ -7,7 +7,7 @@ namespace {
 
 [[noreturn]] void refuse(std::string_view node, std::string_view name, const ArrayView& values,
                          DType dtype, const std::string& allowed) {
-  throw Error(ErrorKind::argument, text("node '", node, "'"),
+  throw Error(ErrorKind::shape, text("node '", node, "'"),
               text("'", name, "' cannot take ", dtype_name(values.dtype), " ",
                    shape_text(values.shape), "; allowed: ", dtype_name(dtype), " ", allowed));
 }

@@ -51,12 +51,13 @@ class EventSource final : public RuntimeNode {
     });
     for (std::size_t i = 0; i < order.size();) {
       const std::size_t first = order[i];
-      std::uint32_t sum = 0;
+      std::int64_t sum = 0;
       for (; i < order.size() && ticks[order[i]] == ticks[first] && index[order[i]] == index[first];
            ++i) {
-        sum += static_cast<std::uint32_t>(payload[order[i]]);
+        sum += payload[order[i]];
       }
       if (sum == 0) continue;
+      sum = std::clamp(sum, -spec().outputs[0].limit, spec().outputs[0].limit);
       ticks_.push_back(ticks[first]);
       index_.push_back(index[first]);
       payload_.push_back(static_cast<std::int32_t>(sum));
@@ -110,13 +111,14 @@ class DenseSource final : public RuntimeNode {
     const std::int64_t rows = attrs_.values->shape[0];
     std::int64_t row = tick_number(step);
     const bool over = row >= rows && !attrs_.cycle;
-    row = attrs_.cycle ? row % rows : std::min(row, rows - 1);
+    if (over) return;  // a current is silent then, an array holds its last frame
+    row %= rows;
     Output& output = outputs[0];
     if (output.port().kind == PortKind::array) {
       for (std::size_t lane = 0; lane < lanes(); ++lane) {
         std::memcpy(output.array(step, lane), values_.data() + offset(row), output.lane_bytes());
       }
-    } else if (!over) {
+    } else {
       emit_current(step, reinterpret_cast<const float*>(values_.data() + offset(row)));
     }
   }

@@ -149,12 +149,11 @@ void SynapseNode::quantise(std::span<const float> weights, ErrorKind kind) {
 
 void SynapseNode::refuse_weight(std::span<const float> weights, double largest,
                                 ErrorKind kind) const {
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (std::abs(static_cast<double>(weights[i])) <= largest) continue;
-    throw Error(kind, text("node '", spec().name, "'"),
-                text("weight ", i, " is ", weights[i], "; allowed at scale ",
-                     outputs[0].port().scale, ": -", largest, " ... ", largest));
-  }
+  std::size_t i = 0;
+  while (i + 1 < weights.size() && std::abs(static_cast<double>(weights[i])) <= largest) ++i;
+  throw Error(kind, text("node '", spec().name, "'"),
+              text("weight ", i, " is ", weights[i], "; allowed at scale ",
+                   outputs[0].port().scale, ": -", largest, " ... ", largest));
 }
 
 void SynapseNode::check_bound(std::span<const float> weights) const {

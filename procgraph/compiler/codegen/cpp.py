@@ -7,7 +7,9 @@ import numpy as np
 from procgraph.spec.expr import Operation
 from procgraph.spec.trace import Kernel
 
-__all__ = ["render_kernel", "render_table"]
+__all__ = ["KERNEL_TABLE", "render_kernel", "render_table"]
+
+KERNEL_TABLE = "pg_kernel_table"  # what a kernel library exports
 
 _C_TYPES = {
     "float32": "float",
@@ -37,6 +39,22 @@ PRELUDE = """\
 #define PG_RESTRICT __restrict__
 #else
 #define PG_RESTRICT __restrict
+#endif
+#if defined(_WIN32)
+#define PG_KERNEL_EXPORT __declspec(dllexport)
+#else
+#define PG_KERNEL_EXPORT __attribute__((visibility("default")))
+#endif
+
+// No iteration depends on another. Compilers trust restrict on local pointers too little to leave out alias checks.
+#if defined(__clang__)
+#define PG_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define PG_INDEPENDENT _Pragma("GCC ivdep")
+#elif defined(_MSC_VER)
+#define PG_INDEPENDENT __pragma(loop(ivdep))
+#else
+#define PG_INDEPENDENT
 #endif
 
 namespace {
@@ -83,7 +101,7 @@ def _constant(operation: Operation) -> str:
         return "-1" if value else "0"
     if operation.dtype == "int32":
         return "INT32_MIN" if value == -(2**31) else str(value)
-    return f"{float(np.float32(value)).hex()}F"  # type: ignore[arg-type]
+    return f"{float(np.float32(value)).hex()}F"
 
 
 def _expression(operation: Operation, kernel: Kernel) -> str:
@@ -169,12 +187,12 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
     used = {str(o.value) for o in kernel.operations if o.op == "arg"}
     lines = [f"void {symbol}(const pg_kernel_args* args) {{"]
     lines += [f"  {line}" for line in _pointers(kernel, used)]
-    lines += ["  const std::int64_t n = args->n;", "  for (std::int64_t i = 0; i < n; ++i) {"]
+    lines += ["  const std::int64_t n = args->n;", "  PG_INDEPENDENT", "  for (std::int64_t i = 0; i < n; ++i) {"]
     for index, operation in enumerate(kernel.operations):
         text = _load(operation, kernel) if operation.op == "arg" else _expression(operation, kernel)
         lines.append(f"    const {'i32' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};")
-    for state, value in zip(kernel.states, kernel.next_states):
-        lines.append(f"    state_{state.name}_p[i] = t{value};")
+    for state, following in zip(kernel.states, kernel.next_states, strict=True):
+        lines.append(f"    state_{state.name}_p[i] = t{following};")
     for i, output in enumerate(kernel.outputs):
         value = f"truth(t{output.value})" if kernel.operations[output.value].dtype == "bool" else f"t{output.value}"
         lines.append(f"    out{i}[i] = static_cast<{_C_TYPES[output.dtype]}>({value});")

@@ -56,8 +56,8 @@ def _round(processes: list[Process], connections: list[Connection], shapes: dict
     for process in processes:
         known = {p: shapes[process, p] for p in _ports(process) if (process, p) in shapes}
         if len(known) < len(_ports(process)):
-            for port, shape in process.infer(known).items():
-                shapes.setdefault((process, port), shape)
+            for port, inferred in process.infer(known).items():
+                shapes.setdefault((process, port), inferred)
     for c in connections:
         ends = ((c.source, c.target), (c.target, c.source))
         for known_end, open_end in ends:

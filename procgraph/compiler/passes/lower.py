@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from procgraph.compiler.codegen.cpp import KERNEL_TABLE, render_table
 from procgraph.compiler.flat import FlatGraph, Link, PortKey
 from procgraph.errors import ConnectionError, ParameterError, ShapeError
 from procgraph.ir.connectivity import binomial_table, rule_size
-from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR, column
+from procgraph.ir.nodes import Channel, Input, KernelSource, Node, Output, SpikeIR, column
 from procgraph.ir.philox import rule_key
 from procgraph.spec.declare import In, Out, State
 from procgraph.spec.ports import Shape
@@ -28,11 +29,20 @@ def lower(flat: FlatGraph) -> SpikeIR:
     names = sorted(flat.leaves)
     ir = SpikeIR(dt, flat.graph.seed, [_node(name, flat.leaves[name], flat, dt) for name in names])
     numbers = {flat.leaves[name]: i for i, name in enumerate(names)}
+    ir.kernels = _user_kernels(flat)
     for link in flat.links:
         if link.chain[0].source.type.kind != "queue":
             ir.channels.append(_channel(link, flat.shapes, ir, numbers, dt))
     ir.channels.sort(key=lambda c: c.sort_key)
     return ir
+
+
+def _user_kernels(flat: FlatGraph) -> list[KernelSource]:
+    """Source of every kernel that is not built in."""
+    own = [p for p in flat.leaves.values() if is_elementwise(type(p)) and not type(p).builtin]
+    kernels = {k.hash: k for k in (trace(p, flat.graph.dt) for p in own)}
+    made = [KernelSource(k.name, k.hash, render_table([k], KERNEL_TABLE)) for k in kernels.values()]
+    return sorted(made, key=lambda k: (k.name, k.hash))
 
 
 def _size(shape: Shape) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from procgraph.errors import ParameterError
 from procgraph.ir.connectivity import synapse_load
-from procgraph.ir.nodes import Channel, SpikeIR
+from procgraph.ir.nodes import Channel, Output, SpikeIR
 
 __all__ = ["assign_scales"]
 
@@ -50,7 +50,7 @@ def assign_scales(ir: SpikeIR) -> SpikeIR:
     return ir
 
 
-def _source(ir: SpikeIR, c: Channel) -> object:
+def _source(ir: SpikeIR, c: Channel) -> Output:
     return ir.nodes[c.src[0]].outputs[c.src[1]]
 
 

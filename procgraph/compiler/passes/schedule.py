@@ -33,7 +33,7 @@ def schedule(ir: SpikeIR) -> SpikeIR:
 
 
 def _sort(ir: SpikeIR, after: dict[Action, set[Action]]) -> list[Action]:
-    waiting = {a: 0 for a in after}
+    waiting = dict.fromkeys(after, 0)
     for followers in after.values():
         for f in followers:
             waiting[f] += 1

@@ -168,7 +168,8 @@ class ReferenceExecutor:
         if c.map is None:
             return value.astype(like.dtype)
         routed = np.zeros_like(like)
-        np.add.at(routed, (slice(None), c.map[1]), value[:, c.map[0]].astype(like.dtype))
+        target: Any = (slice(None), c.map[1])
+        np.add.at(routed, target, value[:, c.map[0]].astype(like.dtype))
         return routed
 
     def _begin_outputs(self, i: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,7 +106,8 @@ class EventSource:
     """Emits listed events."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
-        self.node, self.batch, self.states = node, batch, {}
+        self.node, self.batch = node, batch
+        self.states: dict[str, NDArray[Any]] = {}
 
     def reset(self, seed: int) -> None:
         pass
@@ -125,7 +127,8 @@ class DenseSource:
     """Emits rows of a table."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
-        self.node, self.batch, self.states = node, batch, {}
+        self.node, self.batch = node, batch
+        self.states: dict[str, NDArray[Any]] = {}
         self.values = np.array(node.attrs["values"])
 
     def reset(self, seed: int) -> None:
@@ -165,10 +168,14 @@ class ArgMax:
         return [decision.copy()]
 
 
-MODELS = {"elementwise": ElementWise, "event_source": EventSource, "dense_source": DenseSource, "argmax": ArgMax}
+MODELS: dict[str, Callable[[Node, int, int], Model]] = {
+    "elementwise": ElementWise,
+    "event_source": EventSource,
+    "dense_source": DenseSource,
+    "argmax": ArgMax,
+}
 
 
 def make_model(node: Node, batch: int, seed: int) -> Model:
     """The model of a node."""
-    model: Model = MODELS[node.op](node, batch, seed)
-    return model
+    return MODELS[node.op](node, batch, seed)

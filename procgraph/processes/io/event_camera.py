@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import clip, log, to_float, to_int, where
+from procgraph.spec.functions import log, minimum, to_float, to_int, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Array, Graded
@@ -48,15 +48,18 @@ class EventCamera(Process):
     def derive(p: Values, dt: float) -> dict[str, Any]:
         on = p.threshold if p.c_on is None else p.c_on
         off = p.threshold if p.c_off is None else p.c_off
-        return {"on": on, "off": off, "inverse_on": 1 / on, "inverse_off": -1 / off, "most": np.float64(p.max_events)}
+        most = np.float64(p.max_events)
+        return {"on": on, "off": -off, "inverse_on": 1 / on, "inverse_off": 1 / off, "most": most}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
         level = log(x.frame * (1 / 255) + p.epsilon)
         change = where(s.wait == 0, level - s.reference, 0.0)
-        on = to_int(clip(change * d.inverse_on, 0.0, d.most))
-        off = to_int(clip(change * d.inverse_off, 0.0, d.most))
-        moved = s.reference + to_float(on) * d.on - to_float(off) * d.off
+        rising = change > 0.0
+        count = to_int(minimum(d.most, abs(change) * where(rising, d.inverse_on, d.inverse_off)))
+        moved = s.reference + to_float(count) * where(rising, d.on, d.off)
         rest = where(s.wait > 0, s.wait - 1, 0)
-        wait = where(on + off > 0, p.refractory_ticks, rest)
-        return {"reference": where(s.wait < 0, level, moved), "wait": wait}, {"s_out": (on, off)}
+        wait = where(count > 0, p.refractory_ticks, rest)
+        return {"reference": where(s.wait < 0, level, moved), "wait": wait}, {
+            "s_out": (where(rising, count, 0), where(rising, 0, count))
+        }

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "builder.hpp"
+
+/// Events of a source, in ascending order of ticks.
+struct Event {
+  std::int64_t tick;
+  std::int32_t index;
+  std::int32_t payload;
+};
+
+NodeSpec event_source(Builder& b, const std::string& name, std::int64_t n,
+                      const std::vector<Event>& events, std::int64_t depth = 1,
+                      std::int64_t cycle = 0);
+NodeSpec lif(Builder& b, const std::string& name, std::int64_t n, float decay = 0.9f,
+             float v_th = 1.0f, std::int32_t ref_steps = 2, std::int64_t scale = 16);
+NodeSpec bernoulli(Builder& b, const std::string& name, std::int64_t n, double probability);
+NodeSpec copier(Builder& b, const std::string& name, std::int64_t n);
+NodeSpec host(const std::string& name, std::int64_t n, std::int64_t period, std::int64_t phase = 0);
+/// A synapse node with its two ports; attributes are up to the caller.
+NodeSpec synapse(const std::string& name, const std::string& op, std::int64_t n_pre,
+                 std::int64_t n_post, std::int64_t scale = 16);
+NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
+               const std::vector<float>& weights, std::int64_t delay, std::int64_t scale = 16);
+
+/// Random events: about `per_tick` a tick, payloads -3 ... 3.
+std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
+                                 std::int64_t per_tick);
+
+/// A Program with a bit of everything, for round trips and the fuzzer.
+Builder small_network();

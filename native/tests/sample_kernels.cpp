@@ -1,0 +1,56 @@
+#include "sample_kernels.hpp"
+
+#include "procgraph/kernels.hpp"
+
+namespace {
+
+// Columns decay, v_th, ref_steps; states v, refractory; input a_in; output s_out.
+void lif(const pg_kernel_args* a) {
+  const auto* decay = static_cast<const float*>(a->columns[0]);
+  const auto* v_th = static_cast<const float*>(a->columns[1]);
+  const auto* ref_steps = static_cast<const std::int32_t*>(a->columns[2]);
+  auto* v = static_cast<float*>(a->states[0]);
+  auto* refractory = static_cast<std::int32_t*>(a->states[1]);
+  const auto* a_in = static_cast<const std::int32_t*>(a->inputs[0]);
+  auto* s_out = static_cast<std::int32_t*>(a->outputs[0]);
+  for (std::int64_t i = 0; i < a->n; ++i) {
+    const float current = static_cast<float>(a_in[i]) * a->input_scales[0];
+    const float next = v[i] * decay[i] + current;
+    const bool rests = refractory[i] > 0;
+    const bool spikes = !rests && next >= v_th[i];
+    v[i] = rests || spikes ? 0.0f : next;
+    refractory[i] = spikes ? ref_steps[i] : (rests ? refractory[i] - 1 : 0);
+    s_out[i] = spikes ? 1 : 0;
+  }
+}
+
+// Column threshold; output s_out with a draw.
+void bernoulli(const pg_kernel_args* a) {
+  const auto* threshold = static_cast<const std::int32_t*>(a->columns[0]);
+  auto* s_out = static_cast<std::int32_t*>(a->outputs[0]);
+  for (std::int64_t i = 0; i < a->n; ++i) s_out[i] = a->draws[0][i] <= threshold[i] ? 1 : 0;
+}
+
+// State sum; input s_in (events); outputs two components of events and the sum as a current.
+void copy(const pg_kernel_args* a) {
+  auto* sum = static_cast<std::int32_t*>(a->states[0]);
+  const auto* s_in = static_cast<const std::int32_t*>(a->inputs[0]);
+  auto* up = static_cast<std::int32_t*>(a->outputs[0]);
+  auto* down = static_cast<std::int32_t*>(a->outputs[1]);
+  auto* current = static_cast<float*>(a->outputs[2]);
+  for (std::int64_t i = 0; i < a->n; ++i) {
+    sum[i] += s_in[i];
+    up[i] = s_in[i] > 0 ? s_in[i] : 0;
+    down[i] = s_in[i] < 0 ? s_in[i] : 0;
+    current[i] = static_cast<float>(sum[i]) / 3.0f;
+  }
+}
+
+}  // namespace
+
+void register_sample_kernels() {
+  auto& registry = procgraph::KernelRegistry::process();
+  registry.add("test_lif", "1", {lif, nullptr});
+  registry.add("test_bernoulli", "1", {bernoulli, nullptr});
+  registry.add("test_copy", "1", {copy, nullptr});
+}

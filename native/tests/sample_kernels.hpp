@@ -1,0 +1,4 @@
+#pragma once
+
+/// Registers the kernels "test_lif", "test_bernoulli" and "test_copy", all with hash "1".
+void register_sample_kernels();

@@ -1,0 +1,87 @@
+#include <cmath>
+#include <vector>
+
+#include "builder.hpp"
+#include "check.hpp"
+#include "kernels/isa.hpp"
+#include "procgraph/error.hpp"
+#include "random/permutation.hpp"
+#include "random/philox.hpp"
+
+using namespace procgraph;
+
+TEST(philox_known_answers) {
+  // From the test vectors of Random123.
+  const std::uint32_t ones = 0xFFFFFFFFu;
+  CHECK(philox({0, 0, 0, 0}, {0, 0}) == Block{0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8});
+  CHECK(philox({ones, ones, ones, ones}, {ones, ones}) ==
+        Block{0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD});
+  CHECK(philox({0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344}, {0xA4093822, 0x299F31D0}) ==
+        Block{0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1});
+}
+
+TEST(key_derivation) {
+  CHECK_EQUAL(splitmix64(0), 0xE220A8397B1DCDAFu);
+  CHECK_EQUAL(fnv1a64(""), 0xCBF29CE484222325u);
+  CHECK_EQUAL(fnv1a64("a"), 0xAF63DC4C8601EC8Cu);
+}
+
+TEST(draws_are_philox_words) {
+  const HotLoops& loops = *select_isa().loops;
+  const std::int64_t step = (std::int64_t{5} << 32) + 9;
+  std::vector<std::int32_t> draws(512);
+  loops.philox_fill(11, 22, 128, 128, static_cast<std::uint64_t>(step), 3 * 256 + 7, draws.data());
+  bool equal = true;
+  for (std::uint32_t i = 0; i < 512; ++i) {
+    const Block words = philox({128 + i / 4, 9, 5, 3 * 256 + 7}, {11, 22});
+    equal &= draws[i] == static_cast<std::int32_t>(words[i & 3] >> 1);
+  }
+  CHECK(equal);
+}
+
+TEST(permutation_is_a_bijection) {
+  for (const std::uint32_t n : {1u, 2u, 3u, 4u, 5u, 16u, 17u, 255u, 1000u}) {
+    const Permutation permutation(n, {1, 2}, n, 4);
+    std::vector<int> seen(n);
+    for (std::uint32_t i = 0; i < n; ++i) ++seen[permutation(i)];
+    CHECK(seen == std::vector<int>(n, 1));
+  }
+}
+
+TEST(compact_lists_non_zero_payloads) {
+  const HotLoops& loops = *select_isa().loops;
+  Sequence random(1);
+  for (std::size_t n = 0; n < 100; ++n) {
+    std::vector<std::int32_t> payloads(n);
+    std::vector<std::int32_t> index(n + 16);
+    std::vector<std::int32_t> values(n + 16);
+    std::vector<std::int32_t> wanted;
+    for (std::size_t i = 0; i < n; ++i) {
+      payloads[i] = static_cast<std::int32_t>(random.below(3) == 0 ? random.below(21) - 10 : 0);
+      if (payloads[i] != 0) wanted.push_back(static_cast<std::int32_t>(i) + 5);
+    }
+    const std::size_t count = loops.compact(payloads.data(), n, 5, 4, index.data(), values.data());
+    index.resize(count);
+    CHECK(index == wanted);
+    bool clamped = true;
+    for (std::size_t e = 0; e < count; ++e) {
+      const std::int32_t p = payloads[static_cast<std::size_t>(index[e] - 5)];
+      clamped &= values[e] == (p > 4 ? 4 : p < -4 ? -4 : p);
+    }
+    CHECK(clamped);
+  }
+}
+
+TEST(fixed_point_rounds_to_even) {
+  const HotLoops& loops = *select_isa().loops;
+  const std::vector<float> x = {0.5f, 1.5f,  2.5f,  -0.5f, -1.5f,  100.0f,     -100.0f,
+                                NAN,  3.25f, -0.0f, 0.49f, 1e-30f, 8388607.5f, INFINITY};
+  const std::vector<std::int32_t> wanted = {0, 2, 2, 0, -2, 50, -50, 0, 3, 0, 0, 0, 50, 50};
+  std::vector<std::int32_t> out(x.size());
+  CHECK(loops.to_fixed(x.data(), x.size(), 50.0f, 1.0f, out.data()));
+  CHECK(out == wanted);
+  CHECK(loops.to_fixed(x.data(), 3, 50.0f, 1024.0f, out.data()));
+  CHECK_EQUAL(out[1], 1536);
+  CHECK(loops.to_fixed(&x[12], 1, 1e9f, 1.0f, out.data()));
+  CHECK_EQUAL(out[0], 8388608);
+}

@@ -1,0 +1,98 @@
+"""Kernels of users' own Processes: compiled with the system's compiler and cached by content, else run as NumPy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from procgraph.errors import BackendError
+from procgraph.ir.nodes import KernelSource, Node
+from procgraph.spec.declare import Draw
+from procgraph.spec.process import registry
+from procgraph.spec.trace import Namespace, nested
+
+__all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
+
+COMPILER_FLAGS = ["-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared"]
+COMPILE_TIMEOUT_S = 120
+Arrays = list[NDArray[Any]]
+
+
+def find_compiler() -> str | None:
+    """The C++ compiler: ``$CXX``, else c++, g++ or clang++; None if there is none."""
+    for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    return None
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("PROCGRAPH_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "procgraph" / "kernels"
+
+
+def _compiler_version(compiler: str) -> str:
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False).stdout
+
+
+def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
+    """Compile a kernel, or take it from the cache; returns the library's path.
+
+    Raises:
+        BackendError: the compiler failed; the text holds its messages.
+    """
+    content = "\0".join([kernel.source, *COMPILER_FLAGS, _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()])
+    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    suffix = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
+    library = _cache_folder() / f"{digest}{suffix}"
+    if library.exists():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        source, made = Path(folder) / "kernel.cpp", Path(folder) / library.name
+        source.write_text(kernel.source)
+        command = [compiler, *COMPILER_FLAGS, f"-I{include}", str(source), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
+        if done.returncode:
+            raise BackendError(f"kernel of {kernel.name!r} does not compile with {compiler}:\n{done.stderr[-2000:]}")
+        made.replace(library)  # atomic, so that two processes may build at once
+    return library
+
+
+def numpy_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+    """The Process's own ``step`` as a kernel over chunks of NumPy views.
+
+    Raises:
+        BackendError: the class is not declared here.
+    """
+    cls: Any = registry.get(node.type)
+    if cls is None:
+        raise BackendError(f"node {node.name!r} is a {node.type!r}, which is not declared here. Import the module that declares it.")
+    draws = [k for k, d in cls.declarations.items() if isinstance(d, Draw)]
+
+    def kernel(columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays) -> None:
+        scope = Namespace(nested({c.name: a for c, a in zip(node.columns, columns)}), node.type)
+        x: dict[str, Any] = dict(zip(draws, drawn))
+        for port, array, scale in zip(node.inputs, inputs, scales):
+            x[port.name] = array.astype(np.float32) * np.float32(scale) if port.kind == "current" else array
+        before = {c.name: a.copy() for c, a in zip(node.states, states)}
+        with np.errstate(all="ignore"):
+            new, emitted = cls.step(scope, scope, Namespace(before, node.type), Namespace(x, node.type))
+        for column, array in zip(node.states, states):
+            array[...] = new.get(column.name, before[column.name])
+        parts = [v for o in node.outputs for v in (emitted[o.name] if o.components > 1 else (emitted[o.name],))]
+        for array, value in zip(outputs, parts):
+            array[...] = value
+
+    return kernel

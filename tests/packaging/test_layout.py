@@ -1,0 +1,83 @@
+"""The shape of the source tree: the links at the root, one home for each optional package, small files."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+LINKS = {"processes": "procgraph/processes", "models": "procgraph/models", "channels": "procgraph/channels"}
+# Package -> the distribution's extra that installs it.
+OPTIONAL = {
+    "ale_py": "games",
+    "gymnasium": "games",
+    "matplotlib": "plot",
+    "pygame": "games",
+    "scipy": "sparse",
+    "vizdoom": "vizdoom",
+}
+LONGEST_FILE = 400
+
+
+def _sources() -> list[Path]:
+    found = sorted((ROOT / "procgraph").rglob("*.py"))
+    assert len(found) > 50, found
+    return found
+
+
+def _imports(source: Path) -> set[str]:
+    """Top-level names that a module imports, also late or by ``importlib.import_module("…")``."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module or "")
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "import_module":
+            names |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.skipif((ROOT / "PKG-INFO").exists(), reason="a source distribution leaves the links out")
+@pytest.mark.parametrize(("link", "target"), LINKS.items())
+def test_links_at_the_root(link: str, target: str) -> None:
+    assert (ROOT / link).is_symlink()
+    assert os.readlink(ROOT / link) == target
+    assert (ROOT / link).is_dir()
+
+
+def test_only_the_links_that_the_design_names() -> None:
+    assert {p.name for p in ROOT.iterdir() if p.is_symlink()} <= set(LINKS)
+
+
+def test_optional_packages_have_one_home_each() -> None:
+    homes: dict[str, set[str]] = defaultdict(set)
+    for source in _sources():
+        for name in _imports(source) & set(OPTIONAL):
+            homes[name].add(str(source.relative_to(ROOT)))
+    assert homes, "no module imports any optional package: the scan is broken"
+    twice = {name: sorted(files) for name, files in homes.items() if len(files) > 1}
+    assert not twice, f"imported in more than one module: {twice}"
+
+
+def test_optional_packages_are_not_imported_with_the_package() -> None:
+    for source in _sources():
+        body = ast.parse(source.read_text(encoding="utf-8")).body
+        late = ast.Module([n for n in body if isinstance(n, (ast.Import, ast.ImportFrom))], [])
+        early = {a.name.partition(".")[0] for n in late.body if isinstance(n, ast.Import) for a in n.names}
+        early |= {(n.module or "").partition(".")[0] for n in late.body if isinstance(n, ast.ImportFrom)}
+        assert not early & set(OPTIONAL), f"{source.relative_to(ROOT)} must import {early & set(OPTIONAL)} inside a function"
+
+
+def test_files_are_small() -> None:
+    native = [p for kind in ("*.cpp", "*.hpp", "*.h") for p in (ROOT / "native").rglob(kind)]
+    long = {str(p.relative_to(ROOT)): n for p in [*_sources(), *native] if (n := _lines(p)) > LONGEST_FILE}
+    assert not long, f"more than {LONGEST_FILE} lines; split them: {long}"
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n")

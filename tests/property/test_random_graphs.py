@@ -1,0 +1,87 @@
+"""The native engine gives the reference's bits on random graphs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import procgraph as pg
+
+sys.path.insert(0, str(Path(__file__).parent))
+from random_graphs import Builder, differences, run_graph
+
+GRAPHS = 520
+STEPS = 60
+seeds = st.integers(0, 2**32 - 1)
+slow = settings(max_examples=GRAPHS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+few = settings(slow, max_examples=60)
+
+
+class TestRandomGraphs:
+    total_events = 0
+    graphs = 0
+
+    @slow
+    @given(seeds, st.integers(1, 3), st.sampled_from([None, 7, 30]))
+    def test_same_bits(self, seed: int, batch: int, split: int | None) -> None:
+        reference = run_graph(Builder(seed).build(), "reference", STEPS, batch)
+        native = run_graph(Builder(seed).build(), "cpu", STEPS, batch, split)
+        assert differences(reference, native) == []
+        type(self).total_events += sum(n["events"] for n in native["stats"]["nodes"])
+        type(self).graphs += 1
+
+    def test_the_graphs_were_alive(self) -> None:
+        assert self.graphs >= 500
+        assert self.total_events > 50 * self.graphs
+
+    @few
+    @given(seeds)
+    def test_lane_0_of_a_batch_is_the_unbatched_run(self, seed: int) -> None:
+        graph = Builder(seed).build()
+        with pg.compile(graph, "cpu") as one, pg.compile(graph, "cpu", batch=3) as three:
+            names = [f"{n.name}.{o.name}" for n in one.program.ir.nodes for o in n.outputs if o.kind == "events"]
+            assert names
+            probes = [(one.probe(n), three.probe(n)) for n in names]
+            one.run(steps=STEPS)
+            three.run(steps=STEPS)
+            for a, b in probes:
+                lane = b.events[b.events["batch"] == 0]
+                assert all(np.array_equal(a.events[f], lane[f]) for f in ("step", "index", "value"))
+
+    @few
+    @given(seeds, st.sampled_from([("cpu", "reference"), ("reference", "cpu"), ("cpu", "cpu")]), st.integers(0, STEPS))
+    def test_a_checkpoint_moves_between_backends(self, tmp_path_factory: object, seed: int, devices: tuple[str, str], when: int) -> None:
+        path = tmp_path_factory.mktemp("checkpoint") / "a.ckpt"  # type: ignore[attr-defined]
+        with pg.compile(Builder(seed).build(), devices[0]) as first:
+            first.run(steps=when)
+            first.checkpoint(path)
+            first.run(steps=STEPS - when)
+            wanted = first._executor.export_state()
+        with pg.compile(Builder(seed).build(), devices[1]) as second:
+            second.restore(path)
+            assert second.step == when
+            second.run(steps=STEPS - when)
+            assert differences(wanted, second._executor.export_state()) == []
+
+    @few
+    @given(seeds)
+    def test_a_program_file_holds_everything(self, seed: int) -> None:
+        program = pg.compile(Builder(seed).build(), "reference").program
+        again = pg.Program.from_bytes(program.data)
+        assert pg.Program.from_ir(again.ir).data == program.data
+
+    @few
+    @given(seeds)
+    def test_reset_repeats_the_run(self, seed: int) -> None:
+        with pg.compile(Builder(seed).build(), "cpu") as rt:
+            rt.run(steps=STEPS)
+            first = rt._executor.export_state()
+            rt.reset(seed=seed % 1000 + 1)
+            rt.run(steps=5)
+            rt.reset(seed=rt.program.ir.seed)
+            rt.run(steps=STEPS)
+            assert differences(first, rt._executor.export_state()) == []

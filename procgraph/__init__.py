@@ -28,6 +28,7 @@ _HOMES = {
     "State": "spec.declare",
     "compile": "runtime.compile",
     "concatenate": "spec.ports",
+    "from_yaml": "config.load",
     "load": "runtime.compile",
 }
 

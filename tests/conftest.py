@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -61,10 +61,15 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "backend" in metafunc.fixturenames:
+    given = {n.strip() for m in metafunc.definition.iter_markers("parametrize") for n in _names(m.args[0])}
+    if "backend" in metafunc.fixturenames and "backend" not in given:
         metafunc.parametrize("backend", metafunc.config.stash[_selected])
-    if "seed" in metafunc.fixturenames:
+    if "seed" in metafunc.fixturenames and "seed" not in given:
         metafunc.parametrize("seed", [2**k - 1 for k in range(1, metafunc.config.getoption("--seeds") + 1)])
+
+
+def _names(argument: str | Sequence[str]) -> Sequence[str]:
+    return argument.split(",") if isinstance(argument, str) else argument
 
 
 @pytest.fixture

@@ -45,10 +45,10 @@ struct NodeSpec {
   std::int64_t n = 1;
   std::int64_t period = 1;
   std::int64_t phase = 0;
-  std::vector<InputSpec> inputs;
-  std::vector<OutputSpec> outputs;
-  std::vector<ValueSpec> columns;
-  std::vector<ValueSpec> states;
+  std::vector<InputSpec> inputs = {};
+  std::vector<OutputSpec> outputs = {};
+  std::vector<ValueSpec> columns = {};
+  std::vector<ValueSpec> states = {};
   std::size_t attr_count = 0;
   std::function<void(Packer&)> attrs = [](Packer&) {};
 };
@@ -56,8 +56,8 @@ struct NodeSpec {
 struct JoinSpec {
   int src = 0, out = 0, dst = 0, in = 0;
   std::int64_t delay = 0;
-  std::optional<std::pair<int, int>> map;
-  std::optional<std::int64_t> capacity;
+  std::optional<std::pair<int, int>> map = {};
+  std::optional<std::int64_t> capacity = {};
   std::string policy = "error";
 };
 

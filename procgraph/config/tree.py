@@ -117,7 +117,8 @@ def read_text(text: str, report: Report) -> Node | None:
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(report.file) if place is None else Mark(report.file, place.line + 1, place.column + 1)
-        report.add(mark, f"not YAML: {' '.join(filter(None, (error.context, error.problem)))}.")
+        hint = " Put text with brackets into quotes." if "'['" in str(error.problem) else ""
+        report.add(mark, f"not YAML: {' '.join(filter(None, (error.context, error.problem)))}.{hint}")
     except YAMLError as error:
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1

@@ -55,7 +55,10 @@ class Column:
 
 @dataclass
 class Node:
-    """One node; ``attrs`` by op are listed in docs/explanation/program-format.md. ``device`` is a pin, not stored."""
+    """One node; ``attrs`` by op are listed in docs/explanation/program-format.md.
+
+    Not stored: ``device`` is a pin, ``w_max`` the magnitude up to which weights may be set at run time.
+    """
 
     name: str
     type: str
@@ -69,6 +72,7 @@ class Node:
     states: list[Column] = field(default_factory=list)
     attrs: dict[str, Any] = field(default_factory=dict)
     device: str | None = None
+    w_max: float = 0.0
 
     @property
     def is_synapse(self) -> bool:

@@ -5,6 +5,7 @@ from procgraph.processes.encoders.delta import DeltaEncoder
 from procgraph.processes.encoders.latency import LatencyEncoder
 from procgraph.processes.encoders.rate import BernoulliEncoder, PoissonEncoder
 from procgraph.processes.io.event_camera import EventCamera
+from procgraph.processes.io.gymnasium import Gymnasium
 from procgraph.processes.neurons.alif import ALIF, ATRLIF
 from procgraph.processes.neurons.cuba import CubaLIF
 from procgraph.processes.neurons.izhikevich import Izhikevich
@@ -38,6 +39,7 @@ __all__ = [
     "ExpLIF",
     "FirstSpike",
     "FrameSource",
+    "Gymnasium",
     "Izhikevich",
     "LatencyEncoder",
     "OneToOne",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Probe"]
 
-Fetch = Callable[[], tuple[NDArray[Any], ...]]
+Fetch = Callable[..., tuple[NDArray[Any], ...]]
 
 
 class Probe:
@@ -56,6 +56,13 @@ class Probe:
         result = np.zeros((rows, self.batch, int(np.prod(self.shape))), np.int32)
         result[steps, lanes, index] = payload
         return result.reshape(rows, *(() if self.batch == 1 else (self.batch,)), *self.shape)
+
+    def take(self) -> tuple[NDArray[Any], ...]:
+        """All that was recorded since the last ``take``, which is then forgotten, so that a long run needs no more memory.
+
+        Events: (steps, lane, flat index, value) in the order of their steps. Others: (steps, samples of shape (samples, batch, n)).
+        """
+        return self._fetch(True)
 
     def __len__(self) -> int:
         return int(self._fetch()[0].size)

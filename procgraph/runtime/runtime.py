@@ -16,7 +16,7 @@ from procgraph.compiler.flat import FlatGraph
 from procgraph.errors import ParameterError, RunStateError, UnknownNameError
 from procgraph.ir.program import Program
 from procgraph.runtime.checkpoint import read_checkpoint, write_checkpoint
-from procgraph.runtime.host import Host
+from procgraph.runtime.host import Host, HostModel
 from procgraph.runtime.pacing import Pacer
 from procgraph.runtime.probe import Probe
 from procgraph.runtime.stats import collect
@@ -303,7 +303,7 @@ class Runtime:
             record = self._executor.record_state(place.node, place.name, every)
             label = f"{self.program.ir.nodes[place.node].name}.{place.name}"
             shape = place.shape or (self.program.ir.nodes[place.node].n,)
-            return Probe(label, lambda: self._recorded(record), shape, self._batch, False)
+            return Probe(label, lambda clear=False: self._recorded(record, clear), shape, self._batch, False)
 
     def _output(self, what: object) -> tuple[int, int] | None:
         if isinstance(what, OutPort):
@@ -335,12 +335,16 @@ class Runtime:
         process = self._variables.processes.get(entry.name)
         shape = self._flat.shapes[process, output.name] if self._flat is not None and process is not None else (output.n,)
         record = self._executor.record_output(node, port, every)
-        return Probe(f"{entry.name}.{output.name}", lambda: self._recorded(record), shape, self._batch, output.kind == "events")
+        return Probe(f"{entry.name}.{output.name}", lambda clear=False: self._recorded(record, clear), shape, self._batch, output.kind == "events")
 
-    def _recorded(self, record: int) -> tuple[Any, ...]:
+    def _recorded(self, record: int, clear: bool = False) -> tuple[Any, ...]:
         self._check_open()
         with self._boundary():
-            return self._executor.recorded(record)
+            return self._executor.recorded(record, clear)
+
+    def host_models(self) -> dict[str, HostModel]:
+        """The Python models by full name of their Process."""
+        return {h.node.name: h.model for h in self._host.nodes}
 
     # -- state -------------------------------------------------------------------------------------------------------
 

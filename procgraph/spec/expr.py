@@ -67,7 +67,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _refuse(what: str, instead: str) -> Callable[..., NoReturn]:
-    def method(self: Expr, *_: object) -> NoReturn:
+    def method(self: Expr, *_: object, **__: object) -> NoReturn:
         _fail(f"{what} is not in the expression language. {instead}")
 
     return method
@@ -77,7 +77,6 @@ class Expr:
     """A symbolic value of dtype ``float32``, ``int32`` or ``bool``."""
 
     __slots__ = ("dtype", "index", "tape")
-    __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, tape: Tape, index: int, dtype: str) -> None:
@@ -91,10 +90,10 @@ class Expr:
             return other
         if isinstance(other, bool) and self.dtype == "bool":
             return self.tape.constant(other, "bool")
-        if isinstance(other, (int, float)) and not isinstance(other, bool):
+        if isinstance(other, (int, float)) and type(other) in (int, float):  # not np.float64, which would make the reference compute in float64
             if self.dtype == "float32":
                 return self.tape.constant(float(other), "float32")
-            if self.dtype == "int32" and isinstance(other, int) and -(2**31) <= other < 2**31:
+            if self.dtype == "int32" and type(other) is int and -(2**31) <= other < 2**31:
                 return self.tape.constant(other, "int32")
         _fail(f"{other!r} cannot be combined with a {self.dtype} value. Convert with to_float() or to_int().")
 
@@ -186,4 +185,6 @@ class Expr:
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _refuse("'%' and '//'", "Use floor().")
     __float__ = __int__ = __index__ = _refuse("A Python number from a traced value", "Use to_float() or to_int().")
     __getitem__ = __iter__ = __len__ = _refuse("Indexing a traced value", "A step is element-wise.")
-    __array__ = _refuse("A NumPy function", "Use the functions of procgraph.spec.functions.")
+    __array__ = __array_ufunc__ = _refuse(
+        "A NumPy function or value", "Use the functions of procgraph.spec.functions, and Python numbers."
+    )

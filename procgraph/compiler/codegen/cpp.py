@@ -190,7 +190,9 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
     lines += ["  const std::int64_t n = args->n;", "  PG_INDEPENDENT", "  for (std::int64_t i = 0; i < n; ++i) {"]
     for index, operation in enumerate(kernel.operations):
         text = _load(operation, kernel) if operation.op == "arg" else _expression(operation, kernel)
-        lines.append(f"    const {'i32' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};")
+        lines.append(
+            f"    const {'i32' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};"
+        )
     for state, following in zip(kernel.states, kernel.next_states, strict=True):
         lines.append(f"    state_{state.name}_p[i] = t{following};")
     for i, output in enumerate(kernel.outputs):
@@ -204,5 +206,8 @@ def render_table(kernels: list[Kernel], function: str) -> str:
     bodies = [render_kernel(kernel, f"kernel_{kernel.name}") for kernel in kernels]
     rows = [f'    {{"{k.name}", "{k.hash}", kernel_{k.name}}},' for k in kernels]
     table = ["const pg_kernel_entry table[] = {", *rows, "    {nullptr, nullptr, nullptr},", "};", "}  // namespace"]
-    export = [f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void);', f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void) {{ return table; }}']
+    export = [
+        f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void);',
+        f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void) {{ return table; }}',
+    ]
     return "\n".join([PRELUDE, "\n\n".join(bodies), "", *table, "", *export, ""])

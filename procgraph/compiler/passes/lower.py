@@ -62,6 +62,7 @@ def _node(name: str, process: Process, flat: FlatGraph, dt: float) -> Node:
     elif type(process).structure is not Process.structure:
         attrs = process.structure(shapes, dt)
         node.op = attrs.pop("op")
+        node.w_max = process.values.get("w_max", 0.0)
         node.states = [column(k, v, v.dtype.name) for k, v in attrs.pop("states", {}).items()]
         node.attrs = _complete_rule(attrs, flat.graph.seed, name) if "rule" in attrs else attrs
         node.n = max((s.tensor.size for s in node.states), default=1)

@@ -77,7 +77,8 @@ class FirstSpike(Process):
     .. math::
         tick\_out = \min \{j : s_{w + j} \ne 0, 0 \le j < window\}
 
-    The output changes at the last tick of each window, which starts at tick w; before the first is over the output is -1.
+    The output changes at the last tick of each window, which starts at tick w; before the first is over the output is
+    -1.
 
     Source: Thorpe et al., Spike-based strategies for rapid processing (2001), doi 10.1016/S0893-6080(01)00083-1.
     """
@@ -101,8 +102,9 @@ class FirstSpike(Process):
 class Argmax(Process):
     r"""Index of the element with the most events in consecutive windows: the decision of a classifier or a player.
 
-    At ticks t with :math:`(t + 1) \bmod window = 0` emits the index of the largest sum of payloads (the lowest on a tie). If no sum
-    is positive it emits ``idle``, or the previous decision if ``idle`` is -1 (``initial`` before there was one).
+    At ticks t with :math:`(t + 1) \bmod window = 0` emits the index of the largest sum of payloads (the lowest on a
+    tie). If no sum is positive it emits ``idle``, or the previous decision if ``idle`` is -1 (``initial`` before
+    there was one).
     """
 
     s_in = In(Graded, flat=True)
@@ -124,12 +126,17 @@ class Argmax(Process):
         classes = int(np.prod(shapes["s_in"]))
         for key in ("idle", "initial"):
             if self.values[key] >= classes:
-                raise ParameterError(f"{self.label}.{key} is {self.values[key]}; allowed: below {classes}, the number of elements.")
+                raise ParameterError(
+                    f"{self.label}.{key} is {self.values[key]}; allowed: below {classes}, the number of elements."
+                )
         return {
             "op": "argmax",
             "classes": classes,
             **{key: int(self.values[key]) for key in ("window", "idle", "initial")},
-            "states": {"counts": self._initial("counts", 0, classes), "decision": self._initial("decision", self.values["initial"], 1)},
+            "states": {
+                "counts": self._initial("counts", 0, classes),
+                "decision": self._initial("decision", self.values["initial"], 1),
+            },
         }
 
     def _initial(self, key: str, default: int, size: int) -> Any:

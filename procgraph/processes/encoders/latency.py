@@ -18,16 +18,18 @@ __all__ = ["LatencyEncoder"]
 class LatencyEncoder(Process):
     r"""At most one spike per window, the earlier the higher the intensity.
 
-    The intensity x is read at the first tick of each window. Its spike comes at tick :math:`\lfloor t + 0.5 \rfloor` of the window, with
+    The intensity x is read at the first tick of each window. Its spike comes at tick :math:`\lfloor t + 0.5 \rfloor`
+    of the window, with
 
     .. math::
         t_{linear} = (1 - \min(x, 1)) (window - 1), \qquad t_{log} = \tau \log \frac{x}{x - x_{min}}
 
-    (``log``: the time at which an RC circuit, charged by x, reaches ``x_min``). There is no spike for :math:`x \le x_{min}`, for a
-    time after the window, or for NaN.
+    (``log``: the time at which an RC circuit, charged by x, reaches ``x_min``). There is no spike for :math:`x \le
+    x_{min}`, for a time after the window, or for NaN.
 
-    Source: Thorpe et al., Spike-based strategies for rapid processing (2001), doi 10.1016/S0893-6080(01)00083-1; the logarithmic code
-    as in Eshraghian et al., Training spiking neural networks using lessons from deep learning (2023), doi 10.1109/JPROC.2023.3308088.
+    Source: Thorpe et al., Spike-based strategies for rapid processing (2001), doi 10.1016/S0893-6080(01)00083-1; the
+    logarithmic code as in Eshraghian et al., Training spiking neural networks using lessons from deep learning
+    (2023), doi 10.1109/JPROC.2023.3308088.
     """
 
     x_in = In(Array)

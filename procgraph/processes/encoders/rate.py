@@ -37,12 +37,14 @@ class BernoulliEncoder(Process):
     r"""At most one spike per step, with a probability in proportion to the intensity.
 
     .. math::
-        P = \mathrm{clip}(x, 0, 1) \cdot max\_rate \cdot dt, \qquad \text{spike if } u \le \lfloor P \cdot 2^{31} \rfloor - 1
+        P = \mathrm{clip}(x, 0, 1) \cdot max\_rate \cdot dt, \qquad \text{spike if } u \le \lfloor P \cdot 2^{31}
+        \rfloor - 1
 
-    with u the 31-bit draw of the element and step. P is a float32 product, ``P * 2**31`` is exact, and P = 1 (or more) always
-    spikes. NaN counts as 0.
+    with u the 31-bit draw of the element and step. P is a float32 product, ``P * 2**31`` is exact, and P = 1 (or
+    more) always spikes. NaN counts as 0.
 
-    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 7.7 (Poisson firing in discrete time), doi 10.1017/CBO9781107447615.
+    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 7.7 (Poisson firing in discrete time), doi
+    10.1017/CBO9781107447615.
     """
 
     x_in = In(Array)
@@ -68,9 +70,10 @@ class PoissonEncoder(Process):
         m = \mathrm{clip}(x, 0, 1) \cdot max\_rate \cdot dt, \qquad
         n = \#\{k \ge 0 : u \le \lfloor P(N > k) \cdot 2^{31} \rfloor - 1\}
 
-    By inversion of one 31-bit draw u. The terms :math:`t_0 = e^{-m}, t_j = t_{j-1} m / j` and the tails
-    :math:`P(N > k) = t_{12} + \dots + t_{k+1}`, added in this order, are float32, so tails keep their relative accuracy. Counts stop at
-    12, which a mean of 1 exceeds with probability 6e-11; ``max_rate * dt`` above 1 is an error. NaN counts as 0.
+    By inversion of one 31-bit draw u. The terms :math:`t_0 = e^{-m}, t_j = t_{j-1} m / j` and the tails :math:`P(N >
+    k) = t_{12} + \dots + t_{k+1}`, added in this order, are float32, so tails keep their relative accuracy. Counts
+    stop at 12, which a mean of 1 exceeds with probability 6e-11; ``max_rate * dt`` above 1 is an error. NaN counts as
+    0.
 
     Source: Devroye, Non-uniform random variate generation (1986), ch. 10.3.
     """

@@ -24,10 +24,10 @@ class EventCamera(Process):
         \text{(0 to max\_events)} \\
         ref \leftarrow ref + C_{on} n_{on} - C_{off} n_{off}
 
-    The payload is n; output component 0 is on, 1 is off. A pixel that fired rests for ``refractory_ticks`` ticks. The first frame sets
-    the reference and makes no events. The quotients are float32 products with ``1/C``. Thresholds may differ per pixel; C_on and C_off
-    are ``threshold`` unless given. A tick without
-    a new frame sees the held one, so give the camera the period of what it looks at.
+    The payload is n; output component 0 is on, 1 is off. A pixel that fired rests for ``refractory_ticks`` ticks. The
+    first frame sets the reference and makes no events. The quotients are float32 products with ``1/C``. Thresholds
+    may differ per pixel; C_on and C_off are ``threshold`` unless given. A tick without a new frame sees the held one,
+    so give the camera the period of what it looks at.
 
     Source: Lichtsteiner et al., A 128x128 120 dB 15 us latency asynchronous temporal contrast vision sensor (2008), doi
     10.1109/JSSC.2007.914337; model as in Rebecq et al., ESIM: an open event camera simulator (2018).

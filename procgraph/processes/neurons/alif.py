@@ -24,8 +24,8 @@ class ALIF(Process):
         v_k &= \alpha\, v_{k-1} + (1 - \alpha)\, r_m (a_k + i_b) - B_{k-1} z_{k-1}, \qquad \alpha = e^{-dt/\tau_m} \\
         B_k &= v_{th} + \beta\, b_k, \qquad z_k = v_k > B_k
 
-    where :math:`a_k` is the summed input, :math:`i_b` = ``bias`` and z is 1 at a spike. The reset is thus by subtraction, one
-    step after the spike. For ``t_ref`` after a spike v goes on, but there is no spike.
+    where :math:`a_k` is the summed input, :math:`i_b` = ``bias`` and z is 1 at a spike. The reset is thus by
+    subtraction, one step after the spike. For ``t_ref`` after a spike v goes on, but there is no spike.
 
     Source: Bellec et al., Long short-term memory and learning-to-learn in networks of spiking neurons (2018),
     doi 10.48550/arXiv.1803.09574, supplement eq. 1 and 2. Defaults are theirs, with all voltages times 100.
@@ -79,8 +79,8 @@ class ATRLIF(Process):
         \theta_k &= (1 - \delta_\theta) (\theta_{k-1} - \theta_0) + \theta_0 \\
         r_k &= (1 - \delta_r)\, r_{k-1}
 
-    where :math:`a_k` is the summed input and b is ``bias``. If :math:`v_k - r_k \ge \theta_k`: a spike,
-    :math:`r_k` grows by :math:`2 \theta_k`, then :math:`\theta_k` by ``theta_step``; v is not reset. The decays are per step.
+    where :math:`a_k` is the summed input and b is ``bias``. If :math:`v_k - r_k \ge \theta_k`: a spike, :math:`r_k`
+    grows by :math:`2 \theta_k`, then :math:`\theta_k` by ``theta_step``; v is not reset. The decays are per step.
 
     Source: lava-nc/lava, ``lava/proc/atrlif/models.py``, class ``PyATRLIFModelFloat``.
     """

@@ -25,7 +25,8 @@ class CubaLIF(Process):
         i_k &= i_{k-1} (1 - dt/\tau_{syn}) + w_{in} \frac{dt}{\tau_{syn}} a_k \\
         v_k &= v_{k-1} (1 - dt/\tau_{mem}) + r \frac{dt}{\tau_{mem}} i_k + v_{leak} \frac{dt}{\tau_{mem}} + b
 
-    where :math:`a_k` is the summed input and b is ``bias``. If :math:`v_k > v_{th}`: a spike, and :math:`v_k = v_{reset}`.
+    where :math:`a_k` is the summed input and b is ``bias``. If :math:`v_k > v_{th}`: a spike, and :math:`v_k =
+    v_{reset}`.
 
     * **NIR** ``CubaLIF``: parameters of the same names (``v_threshold`` is ``v_th``), ``bias`` 0.
     * **Lava** ``LIF`` (float): ``u = u(1-du) + a; v = v(1-dv) + u + bias`` is ``tau_syn = dt/du``, ``w_in = 1/du``,
@@ -51,7 +52,9 @@ class CubaLIF(Process):
     def derive(p: Values, dt: float) -> dict[str, Any]:
         syn, mem = dt / np.asarray(p.tau_syn), dt / np.asarray(p.tau_mem)
         if (syn > 1).any() or (mem > 1).any():
-            raise ParameterError(f"CubaLIF: tau_syn and tau_mem must be at least dt = {dt:g} ms. Raise them or lower dt.")
+            raise ParameterError(
+                f"CubaLIF: tau_syn and tau_mem must be at least dt = {dt:g} ms. Raise them or lower dt."
+            )
         return {
             "decay_syn": (1 - syn)[()],
             "decay_mem": (1 - mem)[()],
@@ -68,7 +71,9 @@ class CubaLIF(Process):
         return {"i": i, "v": where(spike, p.v_reset, v)}, {"s_out": spike}
 
 
-def lava_parameters(du: Any = 0.0, dv: Any = 0.0, vth: Any = 10.0, bias: Any = 0.0, *, dt: float = 1.0) -> dict[str, Any]:
+def lava_parameters(
+    du: Any = 0.0, dv: Any = 0.0, vth: Any = 10.0, bias: Any = 0.0, *, dt: float = 1.0
+) -> dict[str, Any]:
     """Parameters of ``CubaLIF`` for a Lava ``LIF`` (float): ``du`` and ``dv`` in [0, 1], ``bias`` its mantissa.
 
     Raises:

@@ -20,12 +20,13 @@ class Izhikevich(Process):
         \frac{dv}{dt} = 0.04 v^2 + 5 v + 140 - u + I, \qquad \frac{du}{dt} = a (b v - u)
 
     with v in mV, t in ms and I the summed input plus ``bias``. If :math:`v \ge v_{peak}`: a spike, :math:`v = c` and
-    :math:`u = u + d`. Forward Euler as in the paper's program: two steps of ``dt/2`` for v, then one of ``dt`` for u. A spike is
-    found at the end of its step (the program finds the same one at the start of the next).
+    :math:`u = u + d`. Forward Euler as in the paper's program: two steps of ``dt/2`` for v, then one of ``dt`` for u.
+    A spike is found at the end of its step (the program finds the same one at the start of the next).
 
     Source: Izhikevich, Simple model of spiking neurons (2003), doi 10.1109/TNN.2003.820440. Types from its figure 2
-    (a, b, c, d): regular spiking 0.02, 0.2, -65, 8; intrinsically bursting 0.02, 0.2, -55, 4; chattering 0.02, 0.2, -50, 2; fast
-    spiking 0.1, 0.2, -65, 2; low-threshold spiking 0.02, 0.25, -65, 2. Give ``u=b*v`` where b is not 0.2.
+    (a, b, c, d): regular spiking 0.02, 0.2, -65, 8; intrinsically bursting 0.02, 0.2, -55, 4; chattering 0.02, 0.2,
+    -50, 2; fast spiking 0.1, 0.2, -65, 2; low-threshold spiking 0.02, 0.25, -65, 2. Give ``u=b*v`` where b is not
+    0.2.
     """
 
     a_in = In(Current)

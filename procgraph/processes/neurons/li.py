@@ -20,8 +20,8 @@ class LI(Process):
     .. math::
         v_k = v_{rest} + R_b + (v_{k-1} - v_{rest} - R_b)\, e^{-dt/\tau_m} + a_k
 
-    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and :math:`R_b` = ``bias`` is the voltage that a
-    constant current would hold.
+    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and :math:`R_b` = ``bias`` is the
+    voltage that a constant current would hold.
 
     Source: Gerstner et al., Neuronal Dynamics (2014), ch. 1.3, doi 10.1017/CBO9781107447615.
     """

@@ -26,8 +26,9 @@ class LIF(Process):
     .. math::
         v_k = v_{rest} + R_b + (v_{k-1} - v_{rest} - R_b)\, e^{-dt/\tau_m} + a_k
 
-    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and :math:`R_b` = ``bias`` is the voltage that a constant
-    current would hold. If :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`, and for ``t_ref`` the neuron stays there and ignores its input.
+    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and :math:`R_b` = ``bias`` is the
+    voltage that a constant current would hold. If :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`, and for
+    ``t_ref`` the neuron stays there and ignores its input.
 
     Source: Gerstner et al., Neuronal Dynamics (2014), ch. 1.3, doi 10.1017/CBO9781107447615.
     """
@@ -70,11 +71,12 @@ class ExpLIF(Process):
         v_k = v_\infty + (v_{k-1} - v_\infty)\, e^{-dt/\tau_m} + P\, i_{k-1}, \qquad
         i_k = i_{k-1}\, e^{-dt/\tau_{syn}} + a_k
 
-    where :math:`a_k` is the summed input, :math:`i_b` = ``bias`` and :math:`v_\infty = v_{rest} + r_m i_b`. An input of step k hence
-    moves v from step k + 1 on, as in NEST's ``iaf_psc_exp`` (whose ``C_m`` is :math:`\tau_m / r_m`). If
-    :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`; for ``t_ref`` v stays there, while i goes on.
+    where :math:`a_k` is the summed input, :math:`i_b` = ``bias`` and :math:`v_\infty = v_{rest} + r_m i_b`. An input
+    of step k hence moves v from step k + 1 on, as in NEST's ``iaf_psc_exp`` (whose ``C_m`` is :math:`\tau_m / r_m`).
+    If :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`; for ``t_ref`` v stays there, while i goes on.
 
-    Source: Rotter & Diesmann, Exact digital simulation of time-invariant linear systems (1999), doi 10.1007/s004220050570.
+    Source: Rotter & Diesmann, Exact digital simulation of time-invariant linear systems (1999), doi
+    10.1007/s004220050570.
     """
 
     a_in = In(Current)
@@ -121,8 +123,8 @@ class IF(Process):
     .. math::
         v_k = v_{k-1} + b\, dt + a_k
 
-    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and b is ``bias``. If
-    :math:`v_k \ge v_{th}`: a spike, :math:`v_k = v_{reset}`, and for ``t_ref`` the neuron stays there and ignores its input.
+    where :math:`a_k` is the summed input (each event moves ``v`` by its weight) and b is ``bias``. If :math:`v_k \ge
+    v_{th}`: a spike, :math:`v_k = v_{reset}`, and for ``t_ref`` the neuron stays there and ignores its input.
 
     Source: Gerstner et al., Neuronal Dynamics (2014), ch. 1.3, doi 10.1017/CBO9781107447615.
     """

@@ -32,7 +32,9 @@ class SpikeSource(Process):
 
     s_out = Out(Graded)
 
-    def __init__(self, steps: Any, index: Any, payload: Any = None, *, shape: Any, cycle: int = 0, **options: Any) -> None:
+    def __init__(
+        self, steps: Any, index: Any, payload: Any = None, *, shape: Any, cycle: int = 0, **options: Any
+    ) -> None:
         super().__init__(shape=shape, **options)
         ticks = _whole(steps, f"{self.label}.steps", 0, 2**62)
         size = int(np.prod(self.shape or ()))
@@ -41,7 +43,9 @@ class SpikeSource(Process):
         self.payload = _per_event(payloads, ticks, f"{self.label}.payload")
         self.cycle = int(_whole(cycle, f"{self.label}.cycle", 0, 2**62)[0])
         if self.cycle and ticks.size and ticks.max() >= self.cycle:
-            raise ParameterError(f"{self.label}.steps has {ticks.max()}; allowed: below the cycle of {self.cycle} ticks.")
+            raise ParameterError(
+                f"{self.label}.steps has {ticks.max()}; allowed: below the cycle of {self.cycle} ticks."
+            )
         order = np.lexsort((self.index, ticks))
         self.ticks, self.index, self.payload = ticks[order], self.index[order], self.payload[order]
 
@@ -52,7 +56,13 @@ class SpikeSource(Process):
         return max(1, min(INT32_MAX, int(totals.max())))
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
-        return {"op": "event_source", "ticks": self.ticks, "index": self.index, "payload": self.payload, "cycle": self.cycle}
+        return {
+            "op": "event_source",
+            "ticks": self.ticks,
+            "index": self.index,
+            "payload": self.payload,
+            "cycle": self.cycle,
+        }
 
 
 def _whole(value: Any, what: str, low: int, high: int) -> NDArray[np.int64]:
@@ -67,7 +77,9 @@ def _whole(value: Any, what: str, low: int, high: int) -> NDArray[np.int64]:
 
 def _per_event(values: NDArray[np.int64], ticks: NDArray[np.int64], what: str) -> NDArray[np.int32]:
     if values.size not in (1, ticks.size):
-        raise ParameterError(f"{what} has {values.size} values; allowed: one, or one for each of the {ticks.size} events.")
+        raise ParameterError(
+            f"{what} has {values.size} values; allowed: one, or one for each of the {ticks.size} events."
+        )
     return np.ascontiguousarray(np.broadcast_to(values, ticks.shape), dtype=np.int32)
 
 
@@ -94,7 +106,8 @@ class CurrentSource(_Dense):
     r"""A given current: ``c_out(t) = values[t]``, zero after the end unless ``cycle``; a constant is held for ever.
 
     Args:
-        values: one number for all elements, one per element (constant in time), or ``(T, n)`` by tick and element; with ``shape``
+        values: one number for all elements, one per element (constant in time), or ``(T, n)`` by tick and element;
+        with ``shape``
             of several axes ``shape`` or ``(T, *shape)``.
         cycle: start again after the last row.
     """
@@ -108,7 +121,9 @@ class CurrentSource(_Dense):
         elements = self.shape or (given[-1:] if len(given) in (1, 2) else given[1:])
         self.constant = given in ((), elements)
         if not self.constant and given[1:] != elements:
-            raise ParameterError(f"{self.label}.values has shape {given}; allowed: a number, {elements}, or (T, {elements}).")
+            raise ParameterError(
+                f"{self.label}.values has shape {given}; allowed: a number, {elements}, or (T, {elements})."
+            )
         if given:
             self.shape = elements
             self.frames = self.frames.reshape(-1, *elements)

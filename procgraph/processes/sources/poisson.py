@@ -31,8 +31,8 @@ class PoissonSource(Process):
     .. math::
         m = rate \cdot dt, \qquad n = \#\{k < 24 : u > T_k\}, \qquad T_k = \mathrm{rint}(P(N \le k) \cdot 2^{31}) - 1
 
-    with u the 31-bit draw of the element and step. Counts stop at 24, which a mean of 4 exceeds with probability 4e-12; a mean
-    above 4 per step is an error.
+    with u the 31-bit draw of the element and step. Counts stop at 24, which a mean of 4 exceeds with probability
+    4e-12; a mean above 4 per step is an error.
 
     Source: Devroye, Non-uniform random variate generation (1986), ch. 10.3 (inversion).
     """
@@ -63,7 +63,8 @@ class BernoulliSource(Process):
 
     with u the 31-bit draw of the element and step; more than one expected spike per step is an error.
 
-    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 7.7 (Poisson firing in discrete time), doi 10.1017/CBO9781107447615.
+    Source: Gerstner et al., Neuronal Dynamics (2014), ch. 7.7 (Poisson firing in discrete time), doi
+    10.1017/CBO9781107447615.
     """
 
     s_out = Out(Spikes)

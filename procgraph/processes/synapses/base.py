@@ -57,7 +57,7 @@ def check_weights(weights: Any, owner: str) -> NDArray[np.float32]:
         if array.dtype.kind not in "iufb":
             raise TypeError
         with np.errstate(over="ignore"):
-            result = np.ascontiguousarray(array, dtype=np.float32)
+            result = np.array(array, dtype=np.float32, order="C")
     except (TypeError, ValueError):
         raise ParameterError(f"{owner}.weights is {type(weights).__name__}; allowed: an array of numbers.") from None
     bad = ~np.isfinite(result)

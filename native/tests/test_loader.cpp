@@ -24,7 +24,7 @@ TEST(truncated_files_are_refused) {
   for (std::size_t size = 0; size < file.size(); ++size) {
     std::string cut = file.substr(0, size);
     CHECK_THROWS(format, load(cut));
-    if (size < 32) continue;
+    if (size < 32 || size + 52 >= file.size()) continue;  // only padding: the last tensor has 12 bytes
     const std::uint64_t length = size;
     std::memcpy(cut.data() + 24, &length, 8);  // now only the contents are missing
     CHECK_THROWS(format, load(cut));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,8 @@ def _conv(node: Node) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.
 def expand(node: Node, weights: NDArray[np.float32] | None = None) -> SynapseList:
     """All synapses of a node, with other weights if given."""
     a = node.attrs
+    if "rule" in a:
+        return _expand_rule(node, weights)
     weights = (a["weights"] if weights is None else weights).reshape(-1)
     delays = a["delays"].reshape(-1) if "delays" in a else np.asarray([a["delay"]], np.int32)
     if node.op == "conv2d":
@@ -112,10 +115,40 @@ def expand(node: Node, weights: NDArray[np.float32] | None = None) -> SynapseLis
     return SynapseList(pre, post, np.broadcast_to(weights, pre.size), np.broadcast_to(delays, pre.size))
 
 
+def _expand_rule(node: Node, weights: NDArray[np.float32] | None) -> SynapseList:
+    a = node.attrs
+    pre, post = _rule_pairs(a)
+    words = words_of(np.arange(pre.size, dtype=np.uint64), 6, int(a["key"])) if {"weight_table", "delay_table"} & set(a) else np.zeros(0, np.uint64)
+    if weights is None or not weights.size:
+        weights = a["weight_table"][(words >> np.uint64(16)).astype(np.int64)] if "weight_table" in a else a["weights"]
+    if "delay_table" in a:
+        delays = a["delay_table"][(words & np.uint64(0xFFFF)).astype(np.int64)]
+    else:
+        delays = a["delays"].reshape(-1) if "delays" in a else np.asarray([a["delay"]], np.int32)
+    return SynapseList(pre, post, np.broadcast_to(weights.reshape(-1), pre.size), np.broadcast_to(delays, pre.size))
+
+
+def _rule_load(a: dict[str, Any], w: NDArray[np.float64]) -> tuple[float, int]:
+    """Bounds without listing the synapses: docs/explanation/time-and-numbers.md, section 5."""
+    n_pre, n_post = int(a["n_pre"]), int(a["n_post"])
+    if a["rule"] == "fixed_in_degree":
+        terms = int(a["count"])
+    else:
+        mean = int(a["synapses"]) / n_post
+        terms = math.ceil(mean + 10 * math.sqrt(mean) + 10)
+        if a["rule"] == "fixed_probability" or not a["multapses"]:
+            terms = min(terms, n_pre)
+    terms = min(terms, int(a["synapses"]))
+    return terms * float(w.max(initial=0.0)), terms
+
+
 def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tuple[float, int]:
     """Largest sum of absolute weights at one target, and the largest number of synapses there."""
     a = node.attrs
-    w = np.abs((a["weights"] if weights is None else weights).astype(np.float64))
+    given = a["weights"] if weights is None or not weights.size else weights
+    w = np.abs((a["weight_table"] if "weight_table" in a and not given.size else given).astype(np.float64))
+    if "rule" in a:
+        return _rule_load(a, w)
     if node.op == "dense":
         return float(w.sum(axis=1).max(initial=0.0)), int(a["n_pre"])
     if node.op == "all_to_all":

@@ -87,6 +87,8 @@ class Node:
     @property
     def delays(self) -> tuple[int, int]:
         """Smallest and largest synaptic delay of a synapse node."""
+        if "delay_table" in self.attrs:
+            return int(self.attrs["delay_table"].min()), int(self.attrs["delay_table"].max())
         if "delays" not in self.attrs:
             delay = int(self.attrs["delay"])
             return delay, delay

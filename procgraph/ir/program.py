@@ -15,7 +15,7 @@ __all__ = ["Program", "decode", "encode"]
 
 VERSION = 1
 _INPUT = ("name", "kind", "n", "dtype", "scale", "limit")
-TENSOR_ATTRS = frozenset({"weights", "delays", "pre", "post", "table", "ticks", "index", "payload", "values"})
+TENSOR_ATTRS = frozenset({"weights", "delays", "pre", "post", "table", "ticks", "index", "payload", "values", "weight_table", "delay_table"})
 _OUTPUT = ("name", "kind", "n", "dtype", "scale", "depth", "components", "limit", "bound")
 
 

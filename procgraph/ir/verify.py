@@ -63,6 +63,9 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
         if not 0 <= low <= high <= MAX_DELAY:
             yield f"synapse {node.name!r}: delays {low} to {high}; allowed: 0 to {MAX_DELAY}"
         weights = node.attrs["weights"]
+        for table in ("weight_table", "delay_table"):
+            if table in node.attrs and ("rule" not in node.attrs or node.attrs[table].shape != (65536,) or not np.isfinite(node.attrs[table]).all()):
+                yield f"synapse {node.name!r}: {table} must be 65536 finite values of a rule"
         if weights.dtype != np.float32 or not np.isfinite(weights).all():
             yield f"synapse {node.name!r}: weights must be finite float32"
         yield from _synapse_sizes(node)

@@ -71,7 +71,8 @@ class Variables:
             size = next(c.tensor.size for c in node.states if c.name == name)
             return Place(number, "state", name, shape if node.op == "elementwise" else (max(size, 1),))
         if name == "weights" and node.is_synapse:
-            return Place(number, "weights", name, node.attrs["weights"].shape)
+            drawn = "weight_table" in node.attrs
+            return Place(number, "weights", name, (node.attrs["synapses"],) if drawn else node.attrs["weights"].shape)
         if name == "values" and node.op == "dense_source":
             return Place(number, "values", name, node.attrs["values"].shape)
         process = self.processes.get(node.name)

@@ -11,6 +11,8 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/philox_lanes.hpp"
+
 #if defined(_MSC_VER) && !defined(__clang__)
 #define PG_RESTRICT __restrict
 #else
@@ -175,39 +177,6 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
     any |= out[i];
   }
   return any != 0;
-}
-
-constexpr std::size_t kLanes = 16;
-
-void philox_lanes(u32 key_low, u32 key_high, u32 block, u32 c1, u32 c2, u32 c3, i32* out) {
-  u32 a[kLanes];
-  u32 b[kLanes];
-  u32 c[kLanes];
-  u32 d[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    a[i] = block + static_cast<u32>(i);
-    b[i] = c1;
-    c[i] = c2;
-    d[i] = c3;
-  }
-  for (int round = 0; round < 10; ++round) {
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * a[i];
-      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c[i];
-      a[i] = static_cast<u32>(p1 >> 32) ^ b[i] ^ key_low;
-      b[i] = static_cast<u32>(p1);
-      c[i] = static_cast<u32>(p0 >> 32) ^ d[i] ^ key_high;
-      d[i] = static_cast<u32>(p0);
-    }
-    key_low += 0x9E3779B9u;
-    key_high += 0xBB67AE85u;
-  }
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    out[4 * i] = static_cast<i32>(a[i] >> 1);
-    out[4 * i + 1] = static_cast<i32>(b[i] >> 1);
-    out[4 * i + 2] = static_cast<i32>(c[i] >> 1);
-    out[4 * i + 3] = static_cast<i32>(d[i] >> 1);
-  }
 }
 
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,

@@ -26,9 +26,13 @@ class ReferenceSynapse:
         self.batch = batch
         self.n_post = node.outputs[0].n
         self.depth = node.delays[1] + 1
-        self.weights = np.array(node.attrs["weights"], dtype=np.float32)
+        self.shape = node.attrs["weights"].shape
+        given = np.array(node.attrs["weights"], dtype=np.float32)
+        if "weight_table" in node.attrs:
+            given = np.array(expand(node).weight)
+            self.shape = given.shape
         self.reset()
-        self.set_weights(self.weights)
+        self.set_weights(given)
 
     def reset(self) -> None:
         """Forget all history."""
@@ -36,7 +40,7 @@ class ReferenceSynapse:
 
     def set_weights(self, weights: NDArray[np.float32]) -> None:
         """Quantise weights and sort the synapses by delay."""
-        self.weights = weights.astype(np.float32).reshape(self.node.attrs["weights"].shape)
+        self.weights = weights.astype(np.float32).reshape(self.shape)
         synapses = expand(self.node, self.weights)
         q = quantise(synapses.weight, self.node.outputs[0].scale)
         self.groups = []

@@ -19,8 +19,9 @@ class DeltaEncoder(Process):
     r"""On and off events where the input has moved by at least ``threshold`` C from what was sent (send on delta).
 
     .. math::
-        n_{on} = \lfloor (x - ref) / C \rfloor, \qquad n_{off} = \lfloor (ref - x) / C \rfloor \qquad (0 \dots max\_events) \\
-        ref \leftarrow ref + C (n_{on} - n_{off})
+        n_{on} &= \lfloor (x - ref) / C \rfloor, \qquad n_{off} = \lfloor (ref - x) / C \rfloor
+        \qquad \text{(0 to max\_events)} \\
+        ref &\leftarrow ref + C (n_{on} - n_{off})
 
     The payload is n; output component 0 is on, 1 is off. So ``initial + C * (sum of on - sum of off)`` follows x
     within C, while changes stay below ``C * max_events`` per tick. The quotient is a float32 product with ``1/C``.

@@ -20,7 +20,7 @@ MAX_MEAN = 4.0
 MAX_COUNT = 24  # P(more | mean 4) is 4e-12, below the resolution 2**-31 of a draw
 
 
-def threshold(probability: Any) -> Any:
+def _threshold(probability: Any) -> Any:
     """Largest draw that counts as an event of this probability."""
     return (np.rint(np.asarray(probability) * 2.0**31) - 1).astype(np.int32)[()]
 
@@ -45,7 +45,7 @@ class PoissonSource(Process):
     def derive(p: Values, dt: float) -> dict[str, Any]:
         mean = np.asarray(per_step(p.rate, dt, MAX_MEAN, "PoissonSource.rate"))
         terms = [np.exp(-mean) * mean**j / math.factorial(j) for j in range(MAX_COUNT)]
-        return {"cdf": [threshold(np.minimum(sum(terms[: k + 1]), 1.0)) for k in range(MAX_COUNT)]}
+        return {"cdf": [_threshold(np.minimum(sum(terms[: k + 1]), 1.0)) for k in range(MAX_COUNT)]}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
@@ -73,7 +73,7 @@ class BernoulliSource(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"threshold": threshold(per_step(p.rate, dt, 1.0, "BernoulliSource.rate"))}
+        return {"threshold": _threshold(per_step(p.rate, dt, 1.0, "BernoulliSource.rate"))}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
-from procgraph.processes.synapses.base import Synapse, check_weights
+from procgraph.processes.synapses.base import MAX_DELAY, Synapse, check_weights
 from procgraph.spec.declare import Param
+from procgraph.spec.distributions import Distribution
 from procgraph.spec.ports import Shape
 
 __all__ = ["Sparse"]
@@ -26,10 +27,11 @@ class Sparse(Synapse):
     ``fixed_total`` (``count``). Rules are stored in the Program as rules and give the same synapses everywhere.
 
     Args:
-        weights: sparse matrix, or one number, or one per synapse.
+        weights: sparse matrix, or one number, or one per synapse; of a rule also a ``Distribution``.
         pre, post: element numbers of sources and targets.
         n_pre, n_post: elements; inferred from connections if absent.
-        delay: steps (or a time), common or one per synapse (in the order of the COO form or of ``pre``); 1 by default.
+        delay: steps (or a time), common or one per synapse (in the order of the COO form or of ``pre``); of a rule also a ``Distribution`` in
+            ms, rounded to whole steps; 1 by default.
         multapses: whether a rule may join a pair several times (not for ``fixed_probability``).
         autapses: whether a rule may join element i to element i; without them both ends must be of one size.
     """
@@ -64,12 +66,19 @@ class Sparse(Synapse):
             self.pairs = (_indices(pre, f"{self.label}.pre"), _indices(post, f"{self.label}.post"))
             if self.pairs[0].size != self.pairs[1].size:
                 raise ParameterError(f"{self.label}: pre has {self.pairs[0].size} entries, post {self.pairs[1].size}; allowed: equal numbers.")
-        array = check_weights(weights, self.label).reshape(-1)
-        if array.size != 1 and (self.pairs is None or array.size != self.pairs[0].size):
+        self.drawn_weights, self.drawn_delay = self._distributions(weights, delay)
+        array = check_weights([] if self.drawn_weights else weights, self.label).reshape(-1)
+        if not self.drawn_weights and array.size != 1 and (self.pairs is None or array.size != self.pairs[0].size):
             many = "as many as synapses" if self.pairs is not None else "one, since a rule makes the synapses"
             raise ParameterError(f"{self.label}.weights has {array.size} values; allowed: {many}.")
         self.values["weights"] = array
-        self.set_delay(delay, None if self.pairs is None else self.pairs[0].shape)
+        self.set_delay(0 if self.drawn_delay else delay, None if self.pairs is None else self.pairs[0].shape)
+
+    def _distributions(self, weights: Any, delay: Any) -> tuple[Distribution | None, Distribution | None]:
+        drawn = tuple(d if isinstance(d, Distribution) else None for d in (weights, delay))
+        if any(drawn) and not self.values["rule"]:
+            raise ParameterError(f"{self.label}: a distribution needs rule= (one of {', '.join(RULES)}). Give numbers for listed synapses.")
+        return drawn[0], drawn[1]
 
     def _from_matrix(self, matrix: Any) -> tuple[Any, Any, Any]:
         coo = matrix.tocoo()
@@ -96,9 +105,10 @@ class Sparse(Synapse):
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         n_pre, n_post = (int(np.prod(shapes[p])) for p in ("s_in", "a_out"))
-        common = {"op": "sparse", "n_pre": n_pre, "n_post": n_post, "weights": self.values["weights"], **self.delay_attrs(dt)}
+        delays = {} if self.drawn_delay else self.delay_attrs(dt)
+        common = {"op": "sparse", "n_pre": n_pre, "n_post": n_post, "weights": self.values["weights"], **delays}
         if self.pairs is None:
-            return {**common, **self._rule_attrs(n_pre, n_post)}
+            return {**common, **self._rule_attrs(n_pre, n_post), **self._tables(dt)}
         for key, index, n in (("pre", self.pairs[0], n_pre), ("post", self.pairs[1], n_post)):
             if index.size and index.max() >= n:
                 raise ParameterError(f"{self.label}.{key} has the index {index.max()}; allowed: 0 to {n - 1}.")
@@ -113,6 +123,18 @@ class Sparse(Synapse):
             raise ParameterError(f"{self.label}.count is {v['count']}; allowed without multapses: at most {others - (not v['autapses'])}.")
         attrs = {"rule": v["rule"], "count": v["count"] or 0, "multapses": v["multapses"], "autapses": v["autapses"]}
         return attrs if v["p"] is None else {**attrs, "probability": v["p"]}
+
+
+    def _tables(self, dt: float) -> dict[str, Any]:
+        tables: dict[str, Any] = {}
+        if self.drawn_weights is not None:
+            tables["weight_table"] = self.drawn_weights.table().astype(np.float32)
+        if self.drawn_delay is not None:
+            steps = np.rint(self.drawn_delay.table() / dt)
+            if steps[0] < 0 or steps[-1] > MAX_DELAY:
+                raise ParameterError(f"{self.label}.delay is drawn from {steps[0]:g} to {steps[-1]:g} steps; allowed: 0 to {MAX_DELAY}. Set low= and high= (ms).")
+            tables["delay_table"] = steps.astype(np.int32)
+        return tables
 
 
 def _indices(value: Any, what: str) -> NDArray[np.int32]:

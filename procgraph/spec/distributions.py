@@ -1,0 +1,126 @@
+"""Distributions of weights and delays, as tables of equally likely values.
+
+Synapse number e takes entry u of the table, with a 16-bit random u, so that a draw is the same on every backend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from procgraph.errors import ParameterError
+
+__all__ = ["LEVELS", "Distribution", "LogNormal", "Normal", "Uniform"]
+
+LEVELS = 65536
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Base of the distributions.
+
+    Values outside [low, high] do not occur: the distribution is truncated there (as if such draws were repeated). ``grid`` rounds values to its
+    multiples, which makes the storage of a synapse smaller where it is a power of two; the error is at most half of it.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    grid: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = [v for k, v in vars(self).items() if k not in ("low", "high")]
+        if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) or not self.low < self.high or self.grid < 0:
+            raise ParameterError(f"{self} is no distribution: parameters must be finite, low below high, grid from 0.")
+
+    def cdf(self, x: float) -> float:
+        """Distribution function without truncation."""
+        raise NotImplementedError
+
+    def quantile(self) -> Callable[[float], float]:
+        """Inverse of ``cdf``."""
+        raise NotImplementedError
+
+    def table(self) -> NDArray[np.float64]:
+        """The values at probabilities (i + 1/2) / 65536, (65536,), ascending.
+
+        Raises:
+            ParameterError: there is next to no probability between low and high.
+        """
+        return _table(self).copy()
+
+
+@lru_cache(maxsize=64)
+def _table(d: Distribution) -> NDArray[np.float64]:
+    below = d.cdf(d.low) if math.isfinite(d.low) else 0.0
+    above = d.cdf(d.high) if math.isfinite(d.high) else 1.0
+    if above - below < 1e-9:
+        raise ParameterError(f"{d} has no probability between low and high. Move them.")
+    inverse = d.quantile()
+    p = below + (np.arange(LEVELS) + 0.5) / LEVELS * (above - below)
+    values = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
+    if d.grid:
+        values = np.clip(np.rint(values / d.grid), np.ceil(d.low / d.grid), np.floor(d.high / d.grid)) * d.grid
+    return values
+
+
+@dataclass(frozen=True)
+class Normal(Distribution):
+    """Normal distribution of the given mean and standard deviation before truncation."""
+
+    mean: float = 0.0
+    sd: float = 1.0
+
+    def __init__(self, mean: float, sd: float, *, low: float = -math.inf, high: float = math.inf, grid: float = 0.0) -> None:
+        _set(self, mean=mean, sd=sd, low=low, high=high, grid=grid)
+
+    def cdf(self, x: float) -> float:
+        return NormalDist(self.mean, self.sd).cdf(x)
+
+    def quantile(self) -> Callable[[float], float]:
+        return NormalDist(self.mean, self.sd).inv_cdf
+
+
+@dataclass(frozen=True)
+class LogNormal(Distribution):
+    """exp of a normal distribution with mean ``mu`` and standard deviation ``sigma``."""
+
+    mu: float = 0.0
+    sigma: float = 1.0
+
+    def __init__(self, mu: float, sigma: float, *, low: float = 0.0, high: float = math.inf, grid: float = 0.0) -> None:
+        _set(self, mu=mu, sigma=sigma, low=low, high=high, grid=grid)
+
+    def cdf(self, x: float) -> float:
+        return NormalDist(self.mu, self.sigma).cdf(math.log(x)) if x > 0 else 0.0
+
+    def quantile(self) -> Callable[[float], float]:
+        normal = NormalDist(self.mu, self.sigma)
+        return lambda p: math.exp(normal.inv_cdf(p))
+
+
+@dataclass(frozen=True)
+class Uniform(Distribution):
+    """Uniform distribution between ``low`` and ``high``."""
+
+    def __init__(self, low: float, high: float, *, grid: float = 0.0) -> None:
+        _set(self, low=low, high=high, grid=grid)
+
+    def cdf(self, x: float) -> float:
+        return min(1.0, max(0.0, (x - self.low) / (self.high - self.low)))
+
+    def quantile(self) -> Callable[[float], float]:
+        return lambda p: self.low + p * (self.high - self.low)
+
+
+def _set(target: Distribution, **values: float) -> None:
+    for key, value in values.items():
+        object.__setattr__(target, key, value)
+    if values.get("sd", 1.0) <= 0 or values.get("sigma", 1.0) <= 0:
+        raise ParameterError(f"{target} needs a spread above 0.")
+    Distribution.__post_init__(target)

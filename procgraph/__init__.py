@@ -32,6 +32,7 @@ _HOMES = {
     "compile": "runtime.compile",
     "concatenate": "spec.ports",
     "from_yaml": "config.load",
+    "functions": "spec.functions",
     "load": "runtime.compile",
 }
 
@@ -42,7 +43,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'procgraph' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"procgraph.{home}"), name)
+    module = importlib.import_module(f"procgraph.{home}")
+    value = module if name == "functions" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -159,7 +159,7 @@ class Variables:
         if node.op != "elementwise":
             raise ParameterError(f"{node.name}.{place.name} is fixed when the graph is compiled. Build the graph with the new value.")
         values = {**self.values[node.name], place.name: checked}
-        columns = element_columns(process, node.n, self.ir.dt, values, [(c.name, c.dtype) for c in node.columns])
+        columns = element_columns(process, node.n, self.ir.dt * node.period, values, [(c.name, c.dtype) for c in node.columns])
         for made in columns:
             self.executor.write(place.node, "column", made.name, made.tensor)
             self.changed.add((node.name, made.name))

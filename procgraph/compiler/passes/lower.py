@@ -58,7 +58,7 @@ def _node(name: str, process: Process, flat: FlatGraph, dt: float) -> Node:
     node = Node(name, type(process).__name__, "host", 1, period, phase, device=process.device)
     _add_ports(node, process, shapes)
     if is_elementwise(type(process)):
-        _element_wise(node, process, shapes, dt)
+        _element_wise(node, process, shapes, dt * period)
     elif type(process).structure is not Process.structure:
         attrs = process.structure(shapes, dt)
         node.op = attrs.pop("op")

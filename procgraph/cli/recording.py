@@ -1,0 +1,157 @@
+"""The last seconds of a run for the raster figure: frames, events, and the action; memory is bounded by the window."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from procgraph.ir.nodes import Node, Output
+from procgraph.runtime.probe import Probe
+from procgraph.runtime.runtime import Runtime
+
+__all__ = ["Events", "Recording", "Samples"]
+
+FRAMES = 6
+MAX_EVENTS = 400_000  # per population and look; beyond it, every m-th event is kept
+MIN_PIXELS = 64
+Array = NDArray[Any]
+
+
+@dataclass
+class _Track:
+    """One probe and what it gave within the window."""
+
+    label: str
+    probe: Probe
+    chunks: deque[tuple[Array, Array]] = field(default_factory=deque)
+
+    def joined(self) -> tuple[Array, Array]:
+        if not self.chunks:
+            return np.zeros(0, np.int64), np.zeros(0)
+        return np.concatenate([c[0] for c in self.chunks]), np.concatenate([c[1] for c in self.chunks])
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Values over time: ``steps`` and one row each."""
+
+    label: str
+    steps: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of one population of ``size`` elements."""
+
+    label: str
+    steps: Array
+    index: Array
+    size: int
+
+
+class Recording:
+    """Probes of a Runtime: the first frame-like array output, all events, and the action (a decision, or a whole-number scalar)."""
+
+    def __init__(self, rt: Runtime, window_s: float) -> None:
+        self._rt = rt
+        self.dt = rt.dt
+        self.window = max(1, round(window_s * 1e3 / rt.dt))
+        self.chunk = max(1, self.window // 2)
+        self._polled = rt.step
+        outputs = [(n, o) for n in rt.program.ir.nodes for o in n.outputs]
+        self._frames = self._find_frames([(n, o) for n, o in outputs if o.kind == "array" and o.n >= MIN_PIXELS])
+        self._events = [self._track(n, o, 1) for n, o in outputs if o.kind == "events"]
+        decisions = [(n, o) for n, o in outputs if o.kind == "array" and o.n == 1 and o.dtype == "int32"]
+        decisions.sort(key=lambda pair: pair[0].op != "argmax")
+        self._action = self._track(*decisions[0], 1) if decisions else None
+
+    def _track(self, node: Node, output: Output, every: int) -> _Track:
+        label = node.name if len(node.outputs) == 1 else f"{node.name}.{output.name}"
+        return _Track(label, self._rt.probe(f"{node.name}.{output.name}", every=every))
+
+    def _find_frames(self, candidates: list[tuple[Node, Output]]) -> _Track | None:
+        for node, output in sorted(candidates, key=lambda pair: pair[0].op != "host"):
+            track = self._track(node, output, max(1, self.window // FRAMES))
+            if image_shape(track.probe.shape) is not None:
+                return track
+        return None
+
+    def due(self, step: int) -> bool:
+        """Whether enough has gathered since the last look."""
+        return step - self._polled >= self.chunk
+
+    def poll(self) -> None:
+        """Take what the probes hold, and forget what is older than the window."""
+        self._polled = self._rt.step
+        oldest = self._polled - self.window
+        for track in self._events:
+            steps, _, index, _ = track.probe.take()
+            thin = slice(None, None, 1 + steps.size // MAX_EVENTS)
+            _keep(track, steps[thin], index[thin], oldest)
+        for samples in filter(None, (self._frames, self._action)):
+            steps, values = samples.probe.take()
+            _keep(samples, steps, values[:, 0] if steps.size else values, oldest)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """First and last step + 1 of the window."""
+        return max(0, self._polled - self.window), self._polled
+
+    def frames(self) -> Samples | None:
+        """Images, oldest first."""
+        if self._frames is None:
+            return None
+        steps, values = self._frames.joined()
+        shape = image_shape(self._frames.probe.shape)
+        if shape is None or not steps.size:
+            return None
+        images = values.reshape(steps.size, *self._frames.probe.shape)
+        return Samples(self._frames.label, steps[-FRAMES:], as_images(images[-FRAMES:]))
+
+    def events(self) -> list[Events]:
+        """Events of every population."""
+        return [Events(t.label, *t.joined(), int(np.prod(t.probe.shape))) for t in self._events]
+
+    def action(self) -> Samples | None:
+        """The decision in every step."""
+        if self._action is None or not self._action.chunks:
+            return None
+        steps, values = self._action.joined()
+        return Samples(self._action.label, steps, values.reshape(-1))
+
+
+def _keep(track: _Track, steps: Array, values: Array, oldest: int) -> None:
+    fresh = steps >= oldest
+    if fresh.any():
+        track.chunks.append((steps[fresh], values[fresh]))
+    while track.chunks and track.chunks[0][0][-1] < oldest:
+        track.chunks.popleft()
+    if track.chunks and track.chunks[0][0][0] < oldest:
+        old_steps, old_values = track.chunks[0]
+        left = old_steps >= oldest
+        track.chunks[0] = (old_steps[left], old_values[left])
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """(rows, columns[, 3]) if an array of this shape can be shown as an image: gray, colour, or channels first."""
+    if len(shape) == 2 and min(shape) >= 4:
+        return shape
+    if len(shape) != 3:
+        return None
+    if shape[2] in (1, 3):
+        return shape[:2] if shape[2] == 1 else shape
+    return shape[1:] if shape[0] <= 4 else None
+
+
+def as_images(values: Array) -> Array:
+    """Frames (samples, …) as (samples, rows, columns[, 3])."""
+    if values.ndim == 4 and values.shape[3] in (1, 3):
+        return values[..., 0] if values.shape[3] == 1 else values
+    if values.ndim == 4:
+        return np.moveaxis(values, 1, 3) if values.shape[1] == 3 else values[:, 0]
+    return values

@@ -72,6 +72,20 @@ def _names(argument: str | Sequence[str]) -> Sequence[str]:
     return argument.split(",") if isinstance(argument, str) else argument
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_the_source_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Interpreters that tests start import from their folder first; in the source tree there is no compiled module."""
+    import procgraph
+
+    if Path(procgraph.__file__).is_relative_to(ROOT / "procgraph"):
+        yield  # an editable install, or none
+        return
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("folder"))
+    yield
+    os.chdir(before)
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that depend on the name of the test only."""

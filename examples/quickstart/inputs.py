@@ -25,7 +25,12 @@ def weights() -> dict[str, np.ndarray]:
     right[:, :, SIDE // 2 :] = rng.uniform(0.0, 0.1, right[:, :, SIDE // 2 :].shape)
     votes = np.zeros((2, 2, NEURONS))
     votes[0, 0] = votes[1, 1] = 0.5
-    named = {"left": left.reshape(NEURONS, -1), "right": right.reshape(NEURONS, -1), "vote_left": votes[0], "vote_right": votes[1]}
+    named = {
+        "left": left.reshape(NEURONS, -1),
+        "right": right.reshape(NEURONS, -1),
+        "vote_left": votes[0],
+        "vote_right": votes[1],
+    }
     return {name: array.astype(np.float32) for name, array in named.items()}
 
 

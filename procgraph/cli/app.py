@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from procgraph.cli.output import reporting
 
-__all__ = ["app"]
+__all__ = ["app", "compile_command", "devices", "doctor", "graph", "run", "schema", "validate"]
 
 EXIT_CODES = "Exit codes: 0 ok, 1 the run failed, 2 wrong usage or file, 130 Ctrl-C."
 
@@ -28,26 +28,39 @@ Yaml = Annotated[Path, typer.Argument(help="YAML file.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 NoImports = Annotated[bool, typer.Option("--no-imports", help="Refuse files that import user code.")]
-Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the file, e.g. pop.tau_m='5 ms'. May be repeated.")]  # noqa: UP045
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Replace a value of the file, e.g. pop.tau_m='5 ms'. May be repeated."
+    ),
+]
 
 
 @app.command(epilog=EXIT_CODES)
 def run(
     file: File,
-    steps: Annotated[Optional[int], typer.Option(min=0, help="Steps to run.")] = None,  # noqa: UP045
-    seconds: Annotated[Optional[float], typer.Option(min=0, help="Simulated seconds to run.")] = None,  # noqa: UP045
+    steps: Annotated[int | None, typer.Option(min=0, help="Steps to run.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Simulated seconds to run.")] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="End when every game says that it is done.")] = False,
-    realtime: Annotated[Optional[float], typer.Option(help="Keep to this ratio of simulated to wall-clock time.")] = None,  # noqa: UP045
-    devices: Annotated[Optional[str], typer.Option(help="Device; 'procgraph devices' lists them.")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option(min=0, help="Seed of this run's random numbers (the wiring keeps the file's).")] = None,  # noqa: UP045
+    realtime: Annotated[float | None, typer.Option(help="Keep to this ratio of simulated to wall-clock time.")] = None,
+    devices: Annotated[str | None, typer.Option(help="Device; 'procgraph devices' lists them.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of this run's random numbers (the wiring keeps the file's).")
+    ] = None,
     overrides: Overrides = None,
-    raster: Annotated[Optional[Path], typer.Option(help="Draw input, spikes and actions to this image (needs matplotlib).")] = None,  # noqa: UP045
-    raster_window: Annotated[float, typer.Option(min=0.001, help="Last simulated seconds that the raster shows.")] = 2.0,
+    raster: Annotated[
+        Path | None, typer.Option(help="Draw input, spikes and actions to this image (needs matplotlib).")
+    ] = None,
+    raster_window: Annotated[
+        float, typer.Option(min=0.001, help="Last simulated seconds that the raster shows.")
+    ] = 2.0,
     watch: Annotated[bool, typer.Option("--watch", help="Open the windows of games.")] = False,
     json: Json = False,
-    checkpoint: Annotated[Optional[Path], typer.Option(help="Write the state at the end.")] = None,  # noqa: UP045
-    restore: Annotated[Optional[Path], typer.Option(help="Continue from a checkpoint.")] = None,  # noqa: UP045
-    trust_kernels: Annotated[bool, typer.Option("--trust-kernels", help="Compile the users' kernels that a .pgx file brings.")] = False,
+    checkpoint: Annotated[Path | None, typer.Option(help="Write the state at the end.")] = None,
+    restore: Annotated[Path | None, typer.Option(help="Continue from a checkpoint.")] = None,
+    trust_kernels: Annotated[
+        bool, typer.Option("--trust-kernels", help="Compile the users' kernels that a .pgx file brings.")
+    ] = False,
     no_imports: NoImports = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")] = False,
     debug: Debug = False,
@@ -100,7 +113,9 @@ def graph(
 @app.command("compile", epilog=EXIT_CODES)
 def compile_command(
     file: File,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Where to write; FILE with .pgx by default.")] = None,  # noqa: UP045
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; FILE with .pgx by default.")
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the Program as text; write only with -o.")] = False,
     json: Json = False,
     overrides: Overrides = None,
@@ -125,7 +140,7 @@ def devices(json: Json = False, debug: Debug = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def schema(
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write to a file instead.")] = None,  # noqa: UP045
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
     debug: Debug = False,
 ) -> None:
     """Print the JSON Schema of graph files, for editors."""

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from procgraph.cli.progress import Progress
 from procgraph.cli.recording import Recording
-from procgraph.errors import BackendError
+from procgraph.errors import BackendError, RunStateError
 from procgraph.runtime.runtime import Runtime
 
-__all__ = ["Plan", "drive"]
+__all__ = ["End", "Plan", "drive", "is_done"]
 
 TICK_S = 0.1
 GRACE_S = 0.7  # how long after Ctrl-C a Python model may take to return
+
+
+@dataclass(frozen=True)
+class End:
+    """Why a run ended, and the wall-clock seconds that it took.
+
+    ``reason`` is ``steps``, ``done``, ``interrupted`` (by Ctrl-C, between two steps) or ``killed`` (inside a model).
+    """
+
+    reason: str
+    elapsed_s: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the plan was carried out."""
+        return self.reason in ("steps", "done")
 
 
 @dataclass(frozen=True)
@@ -78,42 +96,54 @@ class _Interrupts:
             signal.pthread_kill(main, signal.SIGINT)
 
 
-def drive(rt: Runtime, plan: Plan, progress: Progress, recording: Recording | None) -> str:
+def drive(rt: Runtime, plan: Plan, progress: Progress, recording: Recording | None) -> End:
     """Run to the end of the plan.
-
-    Returns:
-        Why it ended: ``steps``, ``done``, ``interrupted`` (between two steps) or ``killed`` (inside a model).
 
     Raises:
         ProcgraphError: the run failed.
     """
-    over = threading.Event()
+    over, started = threading.Event(), time.monotonic()
     main = threading.get_ident()
-    with _Interrupts() as interrupts:
-
-        def watch() -> None:
-            with progress:
-                while not over.wait(TICK_S):
-                    interrupts.enforce(rt, main)
-                    progress.update(plan.steps)
-                    if recording is not None and plan.realtime is not None:
-                        recording.poll()
-
-        watcher = threading.Thread(target=watch, name="procgraph-watch", daemon=True)
-        watcher.start()
+    with _Interrupts() as interrupts, progress:
+        # Two threads: the one that shows waits while a model is at work; the one that carries out Ctrl-C never waits.
+        threads = [
+            _every(over, lambda: interrupts.enforce(rt, main)),
+            _every(over, lambda: _show(progress, plan, recording)),
+        ]
         try:
             _run(rt, plan, interrupts, recording)
         except KeyboardInterrupt:
-            return "killed"
+            return End("killed", time.monotonic() - started)
         finally:
             over.set()
-            watcher.join(timeout=1.0)
+            for thread in threads:
+                thread.join(timeout=1.0)
+    elapsed = time.monotonic() - started
     if recording is not None:
         recording.poll()
     if interrupts.count:
-        return "interrupted"
+        return End("interrupted", elapsed)
     models = plan.done_models(rt) if plan.until_done else {}
-    return "done" if models and all(is_done(m) for m in models.values()) else "steps"
+    return End("done" if models and all(is_done(m) for m in models.values()) else "steps", elapsed)
+
+
+def _every(over: threading.Event, act: Callable[[], None]) -> threading.Thread:
+    """A thread that acts ten times a second until ``over``; it ends early if the Runtime was closed meanwhile."""
+
+    def loop() -> None:
+        with contextlib.suppress(RunStateError):
+            while not over.wait(TICK_S):
+                act()
+
+    thread = threading.Thread(target=loop, name="procgraph-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _show(progress: Progress, plan: Plan, recording: Recording | None) -> None:
+    progress.update(plan.steps)
+    if recording is not None and plan.realtime is not None:
+        recording.poll()
 
 
 def _run(rt: Runtime, plan: Plan, interrupts: _Interrupts, recording: Recording | None) -> None:

@@ -16,11 +16,16 @@ from procgraph.cli.output import print_json
 from procgraph.compiler.backend import available_backends, backend
 from procgraph.errors import ProcgraphError
 
-__all__ = ["diagnose", "list_devices"]
+__all__ = ["devices", "diagnose", "list_devices"]
 
 DISTRIBUTION = "procgraph-snn"
 # Used where the package runs from its sources; an installed distribution says itself what its extras hold.
-EXTRAS = {"games": ["ale-py", "gymnasium", "pygame"], "plot": ["matplotlib"], "sparse": ["scipy"], "vizdoom": ["gymnasium", "vizdoom"]}
+EXTRAS = {
+    "games": ["ale-py", "gymnasium", "pygame"],
+    "plot": ["matplotlib"],
+    "sparse": ["scipy"],
+    "vizdoom": ["gymnasium", "vizdoom"],
+}
 DEPENDENCIES = ("numpy", "msgpack", "pydantic", "ruamel.yaml", "typer", "rich")
 COMPILERS = ("c++", "g++", "clang++", "cl")
 LEVELS = (
@@ -35,7 +40,9 @@ def devices() -> list[dict[str, str]]:
     found = []
     for name in sorted(available_backends()):
         try:
-            found += [{"name": d.name, "description": d.description, "problem": d.problem} for d in backend(name).devices()]
+            found += [
+                {"name": d.name, "description": d.description, "problem": d.problem} for d in backend(name).devices()
+            ]
         except ProcgraphError as error:
             found.append({"name": name, "description": "", "problem": str(error)})
     return found
@@ -54,7 +61,7 @@ def list_devices(as_json: bool) -> None:
 
 def diagnose(as_json: bool) -> None:
     """Print what the machine and the installation have."""
-    report = {
+    report: dict[str, Any] = {
         "procgraph": procgraph.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -71,7 +78,9 @@ def diagnose(as_json: bool) -> None:
     print("packages  " + ", ".join(f"{k} {v or 'MISSING'}" for k, v in report["packages"].items()))
     print(f"cpu       {report['cpu']['name']}, {report['cpu']['cores']} cores, {report['cpu']['isa']}")
     compiler = report["compiler"]
-    print(f"compiler  {compiler['version'] if compiler else 'none found: your own Processes run as NumPy. Install g++ or clang++, or set CXX.'}")
+    print(
+        f"compiler  {compiler['version'] if compiler else 'none found: your own Processes run as NumPy. Install g++ or clang++, or set CXX.'}"
+    )
     for d in report["devices"]:
         print(f"device    {d['name']}: {'missing: ' + d['problem'] if d['problem'] else d['description']}")
     for name, extra in report["extras"].items():
@@ -87,7 +96,6 @@ def _version(name: str) -> str | None:
 
 
 def _cpu() -> dict[str, Any]:
-    name, flags = platform.processor() or platform.machine(), set()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as stream:
             text = stream.read()
@@ -97,7 +105,11 @@ def _cpu() -> dict[str, Any]:
     line = re.search(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)
     flags = set(line.group(1).split()) if line else set()
     isa = next((level for level, wanted in LEVELS if wanted <= flags), platform.machine())
-    return {"name": model.group(1) if model else name, "cores": os.cpu_count(), "isa": isa}
+    return {
+        "name": model.group(1) if model else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "isa": isa,
+    }
 
 
 def _compiler() -> dict[str, str] | None:
@@ -120,7 +132,10 @@ def _extras() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, packages in (_declared_extras() or EXTRAS).items():
         missing = [p for p in packages if _version(p) is None]
-        found[name] = {"missing": missing, "install": f"{os.path.basename(sys.executable)} -m pip install '{DISTRIBUTION}[{name}]'"}
+        found[name] = {
+            "missing": missing,
+            "install": f"{os.path.basename(sys.executable)} -m pip install '{DISTRIBUTION}[{name}]'",
+        }
     return found
 
 
@@ -136,5 +151,3 @@ def _declared_extras() -> dict[str, list[str]]:
         if match and match.group(2) not in ("dev", "test"):
             extras.setdefault(match.group(2), []).append(match.group(1))
     return extras
-
-

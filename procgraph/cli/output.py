@@ -16,7 +16,7 @@ import numpy as np
 
 from procgraph.errors import ConfigError, ModelError, ProcgraphError
 
-__all__ = ["Code", "Stop", "print_json", "reporting"]
+__all__ = ["Code", "CommandError", "describe", "print_json", "reporting"]
 
 
 class Code(IntEnum):
@@ -28,7 +28,7 @@ class Code(IntEnum):
     INTERRUPTED = 130
 
 
-class Stop(Exception):
+class CommandError(Exception):
     """Ends the command with a code and, if there is one, a message."""
 
     def __init__(self, code: Code, message: str = "", problems: list[Any] | None = None) -> None:
@@ -48,7 +48,12 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     print(f"warning: {message}", file=file or sys.stderr)
 
@@ -61,7 +66,7 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
         warnings.showwarning = _show_warning
         try:
             yield
-        except (Stop, ProcgraphError, OSError, MemoryError) as error:
+        except (CommandError, ProcgraphError, OSError, MemoryError) as error:
             if debug:
                 traceback.print_exc()
             code = _report(error, as_json)
@@ -71,7 +76,10 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
         except Exception as error:
             if debug:
                 raise
-            print(f"internal error: {type(error).__name__}: {error}. Run again with --debug and report what it shows.", file=sys.stderr)
+            print(
+                f"internal error: {type(error).__name__}: {error}. Run again with --debug and report what it shows.",
+                file=sys.stderr,
+            )
             code = Code.FAILED
     if code is not Code.OK:
         sys.stdout.flush()
@@ -80,8 +88,10 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
 
 def _report(error: BaseException, as_json: bool) -> Code:
     problems = list(getattr(error, "problems", []))
-    message = error.message if isinstance(error, Stop) else describe(error)
-    code = error.code if isinstance(error, Stop) else Code.USAGE if isinstance(error, ConfigError) else Code.FAILED
+    message = error.message if isinstance(error, CommandError) else describe(error)
+    code = (
+        error.code if isinstance(error, CommandError) else Code.USAGE if isinstance(error, ConfigError) else Code.FAILED
+    )
     text = "\n".join(map(str, problems)) or message
     if text:
         print(text, file=sys.stderr)
@@ -101,5 +111,7 @@ def describe(error: BaseException) -> str:
         return str(error)
     package = str(Path(__file__).parents[1])
     frames = [f for f in traceback.extract_tb(cause.__traceback__) if not f.filename.startswith(package)]
-    place = f"\n  at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}: {frames[-1].line}" if frames else ""
+    place = (
+        f"\n  at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}: {frames[-1].line}" if frames else ""
+    )
     return f"{error}{place}"

@@ -73,27 +73,38 @@ class Progress:
         wall = max(now - before, 1e-9)
         share = f" ({(step - self._first) / total:.0%})" if total else ""
         speed = (step - since) * self._rt.dt * 1e-3 / wall
-        parts = [f"{step * self._rt.dt * 1e-3:.2f} s{share}", f"{speed:.3g} x real time", f"{_count((events - counted) / wall)} events/s"]
-        return ", ".join(parts) + "".join(f" | {name}: {_values(values)}" for name, values in progress_of(self._rt).items())
+        parts = [
+            f"{step * self._rt.dt * 1e-3:.2f} s{share}",
+            f"{speed:.3g} x real time",
+            f"{_count((events - counted) / wall)} events/s",
+        ]
+        return ", ".join(parts) + "".join(
+            f" | {name}: {_values(values)}" for name, values in progress_of(self._rt).items()
+        )
 
 
 def summary(result: dict[str, Any]) -> str:
     """The result of a run in a few lines."""
+    elapsed = max(result["elapsed_s"], 1e-9)
     lines = [
-        f"{result['file']}: {result['simulated_s']:.4g} s simulated in {result['wall_s']:.3g} s "
-        f"({result['realtime_factor']:.3g} x real time), {result['steps_run']} steps, seed {result['seed']}"
+        f"{result['file']}: {result['simulated_s']:.4g} s simulated in {elapsed:.3g} s "
+        f"({result['simulated_s'] / elapsed:.3g} x real time), {result['steps_run']} steps, seed {result['seed']}"
     ]
     total = sum(result["events"].values())
     if result["events"]:
-        rates = ", ".join(f"{name} {count:,}" for name, count in sorted(result["events"].items(), key=lambda i: -i[1])[:8])
+        rates = ", ".join(
+            f"{name} {count:,}" for name, count in sorted(result["events"].items(), key=lambda i: -i[1])[:8]
+        )
         more = f", and {len(result['events']) - 8} more" if len(result["events"]) > 8 else ""
-        lines.append(f"events: {total:,} ({_count(result['events_per_wall_s'])}/s): {rates}{more}")
+        lines.append(f"events: {total:,} ({_count(total / elapsed)}/s): {rates}{more}")
     for name, counters in result["channels"].items():
         if counters.get("dropped"):
             lines.append(f"channel {name}: {counters['dropped']:,} dropped")
     if "pacing" in result:
         pacing = result["pacing"]
-        lines.append(f"pacing: jitter {pacing['jitter_ms_mean']:.2g} ms (worst {pacing['jitter_ms_max']:.2g}), {pacing['deadline_misses']} deadlines missed")
+        lines.append(
+            f"pacing: jitter {pacing['jitter_ms_mean']:.2g} ms (worst {pacing['jitter_ms_max']:.2g}), {pacing['deadline_misses']} deadlines missed"
+        )
     lines += [f"{name}: {_values(values)}" for name, values in result["progress"].items()]
     lines += [f"{key}: {result[key]}" for key in ("raster", "checkpoint") if key in result]
     return "\n".join(lines)

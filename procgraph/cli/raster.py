@@ -14,8 +14,16 @@ from procgraph.cli.recording import Events, Recording, Samples
 
 __all__ = ["draw"]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito: told apart by colour-blind readers
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+)  # Okabe & Ito: told apart by colour-blind readers
 MAX_POINTS = 60_000
+MAX_INCHES = 6.5  # of all populations together
 INK, FAINT = "#222222", "#b8b8b8"
 
 
@@ -36,7 +44,7 @@ def draw(recording: Recording, path: Path) -> None:
     if frames is not None:
         _draw_frames(figure, places["frames"], frames, recording.dt)
     spikes = figure.add_subplot(places["spikes"])
-    _draw_spikes(spikes, events, recording.dt)
+    _draw_spikes(spikes, events, recording.dt, rows["spikes"])
     bottom = spikes
     if action is not None:
         bottom = figure.add_subplot(places["action"], sharex=spikes)
@@ -50,7 +58,7 @@ def draw(recording: Recording, path: Path) -> None:
 def _row_heights(frames: Samples | None, events: list[Events], action: Samples | None) -> dict[str, float]:
     """Inches of each row."""
     rows = {} if frames is None else {"frames": min(2.0, 1.55 * frames.values.shape[1] / frames.values.shape[2]) + 0.25}
-    rows["spikes"] = min(9.0, 1.0 + sum(map(_band, events)))
+    rows["spikes"] = min(max(MAX_INCHES, 0.24 * len(events)), 0.6 + sum(map(_band, events)))
     return rows if action is None else {**rows, "action": 1.1}
 
 
@@ -78,25 +86,17 @@ def _draw_frames(figure: Any, place: Any, frames: Samples, dt: float) -> None:
             axes.set_ylabel(frames.label, fontsize=9, color=INK)
 
 
-def _draw_spikes(axes: Any, events: list[Events], dt: float) -> None:
+def _draw_spikes(axes: Any, events: list[Events], dt: float, inches: float) -> None:
     _clean(axes)
-    if not events:
-        axes.text(0.5, 0.5, "no population with events", ha="center", va="center", transform=axes.transAxes, color=FAINT)
+    heights = list(map(_band, events))
+    scale = inches / max(sum(heights), 1.0)
     top = 0.0
     ticks, labels = [], []
-    for number, population in enumerate(events):
-        height = _band(population)
-        step = 1 + population.steps.size // MAX_POINTS
-        x, index = population.steps[::step] * (dt * 1e-3), population.index[::step]
-        y = top + height * (0.06 + 0.88 * (index + 0.5) / population.size)
-        few = population.size <= 32
-        axes.plot(
-            x, y, linestyle="none", marker="|" if few else ".", color=COLOURS[number % len(COLOURS)], rasterized=True,
-            markersize=_mark(height, population.size) if few else (2.2 if x.size < 8000 else 1.2), markeredgewidth=0.9 if few else 0,
-            alpha=1.0 if few or x.size < 8000 else 0.55,
-        )  # fmt: skip
+    for number, (population, height) in enumerate(zip(events, heights, strict=True)):
+        _draw_population(axes, population, top, height, scale, COLOURS[number % len(COLOURS)], dt)
         ticks.append(top + height / 2)
-        labels.append(f"{population.label}\n{population.size:,}" if height > 0.7 else f"{population.label} ({population.size})")
+        size = f"{population.size:,}"
+        labels.append(f"{population.label}\n{size}" if height * scale > 0.45 else f"{population.label} ({size})")
         top += height
         axes.axhline(top, color=FAINT, linewidth=0.5)
     axes.set_yticks(ticks, labels)
@@ -104,9 +104,21 @@ def _draw_spikes(axes: Any, events: list[Events], dt: float) -> None:
     axes.set_ylim(top or 1.0, 0)
 
 
-def _mark(height: float, size: int) -> float:
-    """Length of a spike's line in points, so that neighbours do not touch."""
-    return float(np.clip(0.75 * 72 * height * 0.88 / size, 2.0, 14.0))
+def _draw_population(
+    axes: Any, population: Events, top: float, height: float, scale: float, colour: str, dt: float
+) -> None:
+    """Lines where single neurons can be told apart, dots elsewhere."""
+    step = 1 + population.steps.size // MAX_POINTS
+    x, index = population.steps[::step] * (dt * 1e-3), population.index[::step]
+    y = top + height * (0.06 + 0.88 * (index + 0.5) / population.size)
+    if population.size <= 32:
+        length = float(np.clip(0.75 * 72 * height * scale * 0.88 / population.size, 2.0, 14.0))
+        axes.plot(x, y, linestyle="none", marker="|", markersize=length, markeredgewidth=0.9, color=colour)
+    else:
+        dense = x.size > 8000
+        dot = 1.2 if dense else 2.2 if x.size > 1500 else 3.0
+        style = {"markersize": dot, "alpha": 0.55 if dense else 1.0}
+        axes.plot(x, y, linestyle="none", marker=".", markeredgewidth=0, color=colour, rasterized=True, **style)
 
 
 def _draw_action(axes: Any, action: Samples, dt: float) -> None:

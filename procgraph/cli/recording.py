@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from procgraph.ir.nodes import Node, Output
+from procgraph.ir.nodes import Node, Output, SpikeIR
 from procgraph.runtime.probe import Probe
 from procgraph.runtime.runtime import Runtime
 
-__all__ = ["Events", "Recording", "Samples"]
+__all__ = ["Events", "Recording", "Samples", "as_images", "image_shape", "in_flow_order"]
 
 FRAMES = 6
 MAX_EVENTS = 400_000  # per population and look; beyond it, every m-th event is kept
@@ -63,7 +63,7 @@ class Recording:
         self.window = max(1, round(window_s * 1e3 / rt.dt))
         self.chunk = max(1, self.window // 2)
         self._polled = rt.step
-        outputs = [(n, o) for n in rt.program.ir.nodes for o in n.outputs]
+        outputs = [(n, o) for n in in_flow_order(rt.program.ir) for o in n.outputs]
         self._frames = self._find_frames([(n, o) for n, o in outputs if o.kind == "array" and o.n >= MIN_PIXELS])
         self._events = [self._track(n, o, 1) for n, o in outputs if o.kind == "events"]
         decisions = [(n, o) for n, o in outputs if o.kind == "array" and o.n == 1 and o.dtype == "int32"]
@@ -123,6 +123,22 @@ class Recording:
             return None
         steps, values = self._action.joined()
         return Samples(self._action.label, steps, values.reshape(-1))
+
+
+def in_flow_order(ir: SpikeIR) -> list[Node]:
+    """Nodes by their distance from where events begin: games first, else nodes without inputs."""
+    targets: dict[int, list[int]] = {}
+    for c in ir.channels:
+        targets.setdefault(c.src[0], []).append(c.dst[0])
+    hosts = [i for i, n in enumerate(ir.nodes) if n.op == "host"]
+    order = dict.fromkeys(hosts or [i for i in range(len(ir.nodes)) if not ir.into(i)])
+    queue = list(order)
+    while queue:
+        for target in targets.get(queue.pop(0), []):
+            if target not in order:
+                order[target] = None
+                queue.append(target)
+    return [ir.nodes[i] for i in dict.fromkeys([*order, *range(len(ir.nodes))])]
 
 
 def _keep(track: _Track, steps: Array, values: Array, oldest: int) -> None:

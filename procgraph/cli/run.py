@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from procgraph.cli.drive import Plan, drive
-from procgraph.cli.output import Code, Stop, print_json
+from procgraph.cli.drive import End, Plan, drive
+from procgraph.cli.output import Code, CommandError, print_json
 from procgraph.cli.progress import Progress, progress_of, summary
 from procgraph.cli.recording import Recording
 from procgraph.cli.show import read_program
@@ -50,7 +50,7 @@ def execute(options: Options) -> None:
     """Run a file to its end.
 
     Raises:
-        Stop: wrong usage, or interrupted by Ctrl-C after everything was written.
+        CommandError: wrong usage, or interrupted by Ctrl-C after everything was written.
         ConfigError: the file is wrong.
         ProcgraphError: the run failed.
     """
@@ -62,7 +62,7 @@ def execute(options: Options) -> None:
         recording = None if options.raster is None else Recording(rt, options.raster_window)
         end = drive(rt, _plan(settings, rt), Progress(rt, quiet=options.quiet), recording)
         result = _result(options, settings, rt, end)
-        if options.checkpoint is not None and end != "killed":
+        if options.checkpoint is not None and end.reason != "killed":
             rt.checkpoint(options.checkpoint)
             result["checkpoint"] = str(options.checkpoint)
         if recording is not None and options.raster is not None:
@@ -72,30 +72,41 @@ def execute(options: Options) -> None:
             print_json(result)
         elif not options.quiet:
             print(summary(result))
-    if end in ("interrupted", "killed"):
-        raise Stop(Code.INTERRUPTED, "interrupted" if end == "interrupted" else "interrupted inside a model that did not return; no checkpoint was written")
+    if not end.ok:
+        raise CommandError(
+            Code.INTERRUPTED,
+            "interrupted"
+            if end.reason == "interrupted"
+            else "interrupted inside a model that did not return; no checkpoint was written",
+        )
 
 
 def _check(options: Options) -> None:
     if options.steps is not None and options.seconds is not None:
-        raise Stop(Code.USAGE, "--steps and --seconds exclude each other.")
+        raise CommandError(Code.USAGE, "--steps and --seconds exclude each other.")
     if options.raster is not None and importlib.util.find_spec("matplotlib") is None:
-        raise Stop(Code.USAGE, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'")
+        raise CommandError(Code.USAGE, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'")
     for path in (options.raster, options.checkpoint):
         if path is not None and not path.parent.is_dir():
-            raise Stop(Code.USAGE, f"{path}: the folder {path.parent} does not exist.")
+            raise CommandError(Code.USAGE, f"{path}: the folder {path.parent} does not exist.")
 
 
 def _settings(options: Options, file: RunSettings) -> RunSettings:
     """Options over the file's defaults; a length on the command line replaces the file's whole."""
-    changes: dict[str, Any] = {k: v for k, v in (("realtime", options.realtime), ("devices", options.devices)) if v is not None}
+    changes: dict[str, Any] = {
+        k: v for k, v in (("realtime", options.realtime), ("devices", options.devices)) if v is not None
+    }
     if options.steps is not None or options.seconds is not None or options.until_done:
         changes |= {"steps": options.steps, "seconds": options.seconds, "until": "done" if options.until_done else None}
     settings = file.model_copy(update=changes)
     if settings.steps is None and settings.seconds is None and settings.until is None:
-        raise Stop(Code.USAGE, "how long? Give --steps, --seconds or --until-done, or a 'run:' section in the file.")
+        raise CommandError(
+            Code.USAGE, "how long? Give --steps, --seconds or --until-done, or a 'run:' section in the file."
+        )
     if settings.realtime is not None and not 0 < settings.realtime < 1e9:
-        raise Stop(Code.USAGE, f"--realtime is {settings.realtime:g}; allowed: numbers above 0, 1.0 is real time.")
+        raise CommandError(
+            Code.USAGE, f"--realtime is {settings.realtime:g}; allowed: numbers above 0, 1.0 is real time."
+        )
     return settings
 
 
@@ -104,9 +115,11 @@ def _open(options: Options) -> tuple[RunSettings, Runtime]:
     if options.file.suffix == ".pgx":
         return _open_program(options)
     everywhere = {"watch": True} if options.watch else {}
-    config = load_config(options.file, dict(map(parse_override, options.overrides)), imports=options.imports, everywhere=everywhere)
+    config = load_config(
+        options.file, dict(map(parse_override, options.overrides)), imports=options.imports, everywhere=everywhere
+    )
     if options.watch and "watch" not in config.taken:
-        raise Stop(Code.USAGE, f"--watch: no Process of {options.file} has a window to open.")
+        raise CommandError(Code.USAGE, f"--watch: no Process of {options.file} has a window to open.")
     settings = _settings(options, config.run)
     return settings, _compile(config, settings, options.seed)
 
@@ -122,7 +135,7 @@ def _compile(config: Config, settings: RunSettings, seed: int | None) -> Runtime
 
 def _open_program(options: Options) -> tuple[RunSettings, Runtime]:
     if options.overrides or options.watch:
-        raise Stop(Code.USAGE, f"--set and --watch need the YAML file; {options.file} is compiled.")
+        raise CommandError(Code.USAGE, f"--set and --watch need the YAML file; {options.file} is compiled.")
     settings = _settings(options, RunSettings())
     read_program(options.file)
     try:
@@ -130,14 +143,14 @@ def _open_program(options: Options) -> tuple[RunSettings, Runtime]:
     except ModelError:
         raise
     except ProcgraphError as error:
-        raise Stop(Code.USAGE, f"{options.file}: {error}") from error
+        raise CommandError(Code.USAGE, f"{options.file}: {error}") from error
 
 
 def _restore(rt: Runtime, path: Path) -> None:
     try:
         rt.restore(path)
     except CheckpointError as error:
-        raise Stop(Code.USAGE, str(error)) from None
+        raise CommandError(Code.USAGE, str(error)) from None
 
 
 def _plan(settings: RunSettings, rt: Runtime) -> Plan:
@@ -146,20 +159,23 @@ def _plan(settings: RunSettings, rt: Runtime) -> Plan:
     if plan.until_done and not plan.done_models(rt):
         if steps is not None:
             return replace(plan, until_done=False)
-        raise Stop(Code.USAGE, "until done: no Process of this graph says when it is done. Give --steps or --seconds.")
+        raise CommandError(
+            Code.USAGE, "until done: no Process of this graph says when it is done. Give --steps or --seconds."
+        )
     return plan
 
 
-def _result(options: Options, settings: RunSettings, rt: Runtime, end: str) -> dict[str, Any]:
+def _result(options: Options, settings: RunSettings, rt: Runtime, end: End) -> dict[str, Any]:
     stats = rt.stats()
     return {
-        "ok": end in ("steps", "done"),
-        "end": end,
+        "ok": end.ok,
+        "end": end.reason,
         "file": str(options.file),
         "devices": settings.devices,
         "seed": rt.program.ir.seed if options.seed is None else options.seed,
         "program": rt.program.digest,
         "dt_ms": rt.dt,
+        "elapsed_s": end.elapsed_s,
         **stats,
         "progress": progress_of(rt),
     }

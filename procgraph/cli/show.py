@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from procgraph.cli.output import Code, Stop, print_json
+from procgraph.cli.output import Code, CommandError, print_json
 from procgraph.compiler.pipeline import front
 from procgraph.config.load import Config, load_config
 from procgraph.config.overrides import parse_override
@@ -15,7 +15,7 @@ from procgraph.ir.program import Program
 from procgraph.ir.text import render
 from procgraph.spec.declare import In, Out
 
-__all__ = ["compile_file", "show_graph"]
+__all__ = ["compile_file", "read_program", "show_graph"]
 
 
 def show_graph(file: Path, mermaid: bool, as_json: bool, overrides: tuple[str, ...], imports: bool) -> None:
@@ -23,7 +23,15 @@ def show_graph(file: Path, mermaid: bool, as_json: bool, overrides: tuple[str, .
     config = load_config(file, dict(map(parse_override, overrides)), imports=imports)
     processes, channels = _processes(config), _channels(config)
     if as_json:
-        print_json({"file": str(file), "dt_ms": config.graph.dt, "seed": config.graph.seed, "processes": processes, "channels": channels})
+        print_json(
+            {
+                "file": str(file),
+                "dt_ms": config.graph.dt,
+                "seed": config.graph.seed,
+                "processes": processes,
+                "channels": channels,
+            }
+        )
     elif mermaid:
         print(_mermaid(processes, channels), end="")
     else:
@@ -39,7 +47,15 @@ def _processes(config: Config) -> list[dict[str, Any]]:
     for name, process in config.graph.processes.items():
         ports = [k for k, d in process.declarations.items() if isinstance(d, (In, Out))]
         known = ", ".join(f"{k}{_shape(shapes[process, k])}" for k in ports if (process, k) in shapes)
-        rows.append({"name": name, "type": type(process).__name__, "ports": known, "period": str(process.period), "device": process.device or "auto"})
+        rows.append(
+            {
+                "name": name,
+                "type": type(process).__name__,
+                "ports": known,
+                "period": str(process.period),
+                "device": process.device or "auto",
+            }
+        )
     return rows
 
 
@@ -51,7 +67,15 @@ def _channels(config: Config) -> list[dict[str, Any]]:
     rows = []
     for c in config.graph.connections:
         full = "" if c.capacity is None else f"{c.capacity}, {c.policy}"
-        rows.append({"from": str(c.source), "to": str(c.target), "carries": str(c.source.type), "delay": str(c.delay), "capacity": full})
+        rows.append(
+            {
+                "from": str(c.source),
+                "to": str(c.target),
+                "carries": str(c.source.type),
+                "delay": str(c.delay),
+                "capacity": full,
+            }
+        )
     return rows
 
 
@@ -80,15 +104,19 @@ def _mermaid(processes: list[dict[str, Any]], channels: list[dict[str, Any]]) ->
     return "\n".join(lines) + "\n"
 
 
-def compile_file(file: Path, output: Path | None, show: bool, as_json: bool, overrides: tuple[str, ...], imports: bool) -> None:
+def compile_file(
+    file: Path, output: Path | None, show: bool, as_json: bool, overrides: tuple[str, ...], imports: bool
+) -> None:
     """Compile a file and write or show the Program; a ``.pgx`` file is shown.
 
     Raises:
-        Stop: a ``.pgx`` file that is not a Program, or nothing to do with it.
+        CommandError: a ``.pgx`` file that is not a Program, or nothing to do with it.
     """
     if file.suffix == ".pgx":
         if not show or output is not None:
-            raise Stop(Code.USAGE, f"{file} is compiled already. Give --show to print it, or a YAML file to compile.")
+            raise CommandError(
+                Code.USAGE, f"{file} is compiled already. Give --show to print it, or a YAML file to compile."
+            )
         program = read_program(file)
     else:
         program = load_config(file, dict(map(parse_override, overrides)), imports=imports).compile()
@@ -97,7 +125,16 @@ def compile_file(file: Path, output: Path | None, show: bool, as_json: bool, ove
             program.save(output)
     if as_json:
         written = None if output is None else str(output)
-        print_json({"ok": True, "file": str(file), "output": written, "bytes": len(program.data), "digest": program.digest, "nodes": len(program.ir.nodes)})
+        print_json(
+            {
+                "ok": True,
+                "file": str(file),
+                "output": written,
+                "bytes": len(program.data),
+                "digest": program.digest,
+                "nodes": len(program.ir.nodes),
+            }
+        )
     elif show:
         print(render(program.ir), end="")
     else:
@@ -108,11 +145,11 @@ def read_program(file: Path) -> Program:
     """Read a ``.pgx`` file.
 
     Raises:
-        Stop: with code 2 if it cannot be read, or is not a Program.
+        CommandError: with code 2 if it cannot be read, or is not a Program.
     """
     try:
         return Program.load(file)
     except ProgramFormatError as error:
-        raise Stop(Code.USAGE, str(error)) from None
+        raise CommandError(Code.USAGE, str(error)) from None
     except OSError as error:
-        raise Stop(Code.USAGE, f"{file}: {error.strerror}.") from None
+        raise CommandError(Code.USAGE, f"{file}: {error.strerror}.") from None

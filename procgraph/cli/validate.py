@@ -44,5 +44,3 @@ def _problems(file: Path, imports: bool) -> list[Any]:
     except ConfigError as error:
         return error.problems
     return []
-
-

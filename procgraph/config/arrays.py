@@ -6,6 +6,7 @@ mean and standard deviation; ``{constant: x, shape: […]}`` and ``{eye: n}`` ar
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ def load_array(text: str, folder: Path) -> Array:
     try:
         array = _from_archive(path, key, text) if key else np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ParameterError(f"{text} cannot be read as an array: {error}. Write it with numpy.save, without objects.") from None
+        raise ParameterError(
+            f"{text} cannot be read as an array: {error}. Write it with numpy.save, without objects."
+        ) from None
     if array.dtype.kind not in "biuf":
         raise ParameterError(f"{text} holds {array.dtype}; allowed: numbers.")
     return array
@@ -52,7 +55,9 @@ def _from_archive(path: Path, key: str, text: str) -> Array:
         if key not in members:
             raise ParameterError(f"{text}: {path.name} has no array {key!r}.{did_you_mean(key, members)}")
         if members[key].file_size > 8 * MAX_ELEMENTS:
-            raise ParameterError(f"{text} has {members[key].file_size} bytes; allowed: {8 * MAX_ELEMENTS}. Save it as .npy.")
+            raise ParameterError(
+                f"{text} has {members[key].file_size} bytes; allowed: {8 * MAX_ELEMENTS}. Save it as .npy."
+            )
         with archive.open(members[key]) as stream:
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
@@ -71,7 +76,9 @@ def generate(value: dict[str, Any], what: str) -> Array:
     kinds = [g for g in GENERATORS if g in value]
     if len(kinds) != 1:
         first = next(iter(value), "")
-        raise ParameterError(f"{what} is a mapping with {first!r}; allowed: one generator.{did_you_mean(first, GENERATORS)}")
+        raise ParameterError(
+            f"{what} is a mapping with {first!r}; allowed: one generator.{did_you_mean(first, GENERATORS)}"
+        )
     kind = kinds[0]
     allowed = {"eye": ["eye"], "constant": ["constant", "shape"]}.get(kind, [kind, "shape", "seed"])
     for key in value:
@@ -100,17 +107,21 @@ def _random(kind: str, value: dict[str, Any], shape: tuple[int, ...], what: str)
     return rng.uniform(first, second, shape)
 
 
-def _numbers(value: object, count: int, what: str) -> list[float]:
+def _numbers(value: Any, count: int, what: str) -> list[float]:
     good = isinstance(value, list) and len(value) == count
-    if not good or not all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in value):  # type: ignore[attr-defined]
-        raise ParameterError(f"{what} is {value!r}; allowed: {'two finite numbers' if count == 2 else 'a finite number'}.")
-    return [float(v) for v in value]  # type: ignore[attr-defined]
+    if not good or not all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in value):
+        raise ParameterError(
+            f"{what} is {value!r}; allowed: {'two finite numbers' if count == 2 else 'a finite number'}."
+        )
+    return [float(v) for v in value]
 
 
-def _size(value: object, what: str) -> tuple[int, ...]:
+def _size(value: Any, what: str) -> tuple[int, ...]:
     items = value if isinstance(value, list) else [value]
     if not all(isinstance(i, int) and not isinstance(i, bool) and i >= 1 for i in items):
-        raise ParameterError(f"{what}: the generator's shape is {value!r}; allowed: whole numbers of at least 1, such as [128, 784].")
-    if int(np.prod(items, dtype=object)) > MAX_ELEMENTS:
+        raise ParameterError(
+            f"{what}: the generator's shape is {value!r}; allowed: whole numbers of at least 1, such as [128, 784]."
+        )
+    if math.prod(items) > MAX_ELEMENTS:
         raise ParameterError(f"{what}: the generator's shape is {value!r}; allowed: up to {MAX_ELEMENTS} elements.")
     return tuple(items)

@@ -33,7 +33,9 @@ class Builder:
         everywhere: arguments for every Process whose type takes them.
     """
 
-    def __init__(self, report: Report, folder: Path, dt: float, types: Mapping[str, type[Process]], everywhere: Mapping[str, Any]) -> None:
+    def __init__(
+        self, report: Report, folder: Path, dt: float, types: Mapping[str, type[Process]], everywhere: Mapping[str, Any]
+    ) -> None:
         self.report, self.folder, self.dt, self.types, self.everywhere = report, folder, dt, types, everywhere
         self.processes: dict[str, Process] = {}
         self.locator = Locator(report.file)
@@ -49,7 +51,10 @@ class Builder:
             return
         cls = self.types.get(head.type)
         if cls is None:
-            self.report.add(entry.node.entries()["type"].key, f"{name}: unknown type {head.type!r}.{did_you_mean(head.type, self.types)}")
+            self.report.add(
+                entry.node.entries()["type"].key,
+                f"{name}: unknown type {head.type!r}.{did_you_mean(head.type, self.types)}",
+            )
             return
         self.locator.types[name] = head.type
         given, refused = self._arguments(name, cls, entry.node)
@@ -69,7 +74,9 @@ class Builder:
             if key == "type":
                 continue
             if key not in known:
-                self.report.add(entry.key, f"{name} ({cls.__name__}) has no argument {key!r}.{did_you_mean(key, known)}")
+                self.report.add(
+                    entry.key, f"{name} ({cls.__name__}) has no argument {key!r}.{did_you_mean(key, known)}"
+                )
                 continue
             try:
                 given[key] = self._value(name, known[key], entry.node.value())
@@ -94,7 +101,9 @@ class Builder:
             elif isinstance(value, dict) and (argument.declared is not None or arrays.looks_generated(value)):
                 value = arrays.generate(value, what)
         if isinstance(argument.declared, Param):
-            return value if value is None and argument.declared.default is None else argument.declared.check(value, name)
+            return (
+                value if value is None and argument.declared.default is None else argument.declared.check(value, name)
+            )
         if argument.name == "period":
             to_steps(value, self.dt, what, least=1)
         elif argument.name == "phase" or (argument.name == "delay" and isinstance(value, str)):
@@ -138,7 +147,11 @@ class Builder:
                 self._connect(source, target, entry, node.mark)
         except ProcgraphError as error:
             found = self.locator.locate(error)
-            place = Mark(found.file, found.line, found.column) if not isinstance(error, ConnectionError) and found.line else node.mark
+            place = (
+                Mark(found.file, found.line, found.column)
+                if not isinstance(error, ConnectionError) and found.line
+                else node.mark
+            )
             self.report.add(place, found.message)
         except Exception as error:
             self.report.add(node.mark, f"{what}: {type(error).__name__}: {error}")
@@ -146,10 +159,12 @@ class Builder:
     def _channel_entry(self, what: str, node: Node) -> ChannelEntry | None:
         if isinstance(node.content, str):
             source, target = split_channel(node.content)
-            return ChannelEntry(source=source, target=target)
+            return ChannelEntry.model_validate({"from": source, "to": target})
         if isinstance(node.content, dict):
             return validated(ChannelEntry, node, what, self.report)
-        self.report.add(node.mark, f"{what} is {node.value()!r}; allowed: 'process.output -> process.input', or {{from: …, to: …}}.")
+        self.report.add(
+            node.mark, f"{what} is {node.value()!r}; allowed: 'process.output -> process.input', or {{from: …, to: …}}."
+        )
         return None
 
     def _port(self, reference: PortReference) -> Any:
@@ -157,12 +172,16 @@ class Builder:
         first, *children, port = reference.names
         if first not in self.processes:
             if first not in self.locator.processes:
-                raise ConnectionError(f"{reference.text!r}: no Process {first!r}.{did_you_mean(first, self.locator.processes)}")
+                raise ConnectionError(
+                    f"{reference.text!r}: no Process {first!r}.{did_you_mean(first, self.locator.processes)}"
+                )
             return None
         process = self.processes[first]
         for child in children:
             if child not in process.children:
-                raise ConnectionError(f"{reference.text!r}: {process.label} has no child {child!r}.{did_you_mean(child, process.children)}")
+                raise ConnectionError(
+                    f"{reference.text!r}: {process.label} has no child {child!r}.{did_you_mean(child, process.children)}"
+                )
             process = process.children[child]
         try:
             found = process.port(port)
@@ -172,7 +191,11 @@ class Builder:
 
     def _connect(self, source: Any, target: Any, entry: ChannelEntry, mark: Mark) -> None:
         if isinstance(source, InPort) or isinstance(target, OutPort):
-            wrong, sort, wanted = (source, "input", "begins at an output") if isinstance(source, InPort) else (target, "output", "ends at an input")
+            wrong, sort, wanted = (
+                (source, "input", "begins at an output")
+                if isinstance(source, InPort)
+                else (target, "output", "ends at an input")
+            )
             raise ConnectionError(f"{wrong} is an {sort}; a channel {wanted}. Write 'process.output -> process.input'.")
         if isinstance(entry.delay, str):
             to_steps(entry.delay, self.dt, f"{source} -> {target}: delay")
@@ -196,4 +219,3 @@ def _check_device(value: object, what: str) -> None:
         raise DeviceError(f"{what} is {value!r}: {next(iter(found.values())).problem}")
     if ":" in value and value not in found:
         raise DeviceError(f"{what} is {value!r}, which this machine does not have.{did_you_mean(value, found)}")
-

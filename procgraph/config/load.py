@@ -17,6 +17,7 @@ from procgraph.config.tree import Entry, Node, read_tree
 from procgraph.config.types import import_user_code, known_types
 from procgraph.errors import ConfigError, ParameterError, ProcgraphError
 from procgraph.ir.program import Program
+from procgraph.runtime.compile import choose_device
 from procgraph.spec import units
 from procgraph.spec.graph import Graph
 from procgraph.spec.process import Process
@@ -36,12 +37,13 @@ class Config:
     taken: frozenset[str] = frozenset()
 
     def compile(self) -> Program:
-        """Run the compiler's passes.
+        """Choose the device and run the compiler's passes.
 
         Raises:
             ConfigError: a pass refuses the graph; the problem names the line of the Process or channel.
         """
         try:
+            choose_device(self.graph, self.run.devices)
             return compile_flat(front(self.graph))
         except ProcgraphError as error:
             raise self.error(error) from error
@@ -92,7 +94,9 @@ def load_config(
     file = validated(GraphFile, tree, "the file", report)
     builder = _build(tree, Path(path), report, imports, everywhere or {})
     run_node = tree.entries().get("run")
-    run = validated(RunSettings, run_node.node, "run", report) if run_node and run_node.node.entries() else RunSettings()
+    run = (
+        validated(RunSettings, run_node.node, "run", report) if run_node and run_node.node.entries() else RunSettings()
+    )
     graph = None
     if file is not None and not report.problems:
         graph = _graph(builder, file.seed, report, tree)
@@ -113,7 +117,10 @@ def _build(tree: Node, path: Path, report: Report, imports: bool, everywhere: Ma
     if "processes" in entries:
         processes = entries["processes"]
         if processes.node.content == {}:
-            report.add(processes.key, "processes is empty; allowed: at least one Process, such as 'pop: {type: LIF, shape: 10}'.")
+            report.add(
+                processes.key,
+                "processes is empty; allowed: at least one Process, such as 'pop: {type: LIF, shape: 10}'.",
+            )
         for name, entry in processes.node.entries().items():
             builder.add_process(name, entry)
     channels = entries["channels"].node.content if "channels" in entries else []

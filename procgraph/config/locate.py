@@ -15,7 +15,7 @@ __all__ = ["Locator"]
 class Locator:
     """Knows where Processes and channels stand.
 
-    ``channels`` holds (source, target, place) with ports as ``process.port``.
+    ``channels`` holds (source, target, place) with ports as ``process.port``, views appended.
     """
 
     file: str
@@ -55,6 +55,10 @@ class Locator:
     def _channel(self, text: str) -> Mark | None:
         for source, target, mark in self.channels:
             if f"{source} -> {target}" in text:
+                return mark
+        for source, target, mark in self.channels:
+            whole_source, whole_target = (re.escape(".".join(end.split(".")[:2])) for end in (source, target))
+            if re.search(rf"(?<![\w.-]){whole_source}(?!\w)[^>]*->\W*{whole_target}(?!\w)", text):
                 return mark
         return None
 

@@ -10,7 +10,7 @@ from procgraph.config.problems import Report
 from procgraph.config.tree import Node
 from procgraph.errors import did_you_mean
 
-__all__ = ["ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "validated"]
+__all__ = ["ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "keys", "validated"]
 
 POLICIES = Literal["block", "drop_oldest", "drop_newest", "latest", "error"]
 M = TypeVar("M", bound=BaseModel)
@@ -23,11 +23,15 @@ class _Strict(BaseModel):
 class RunSettings(_Strict):
     """Defaults of ``procgraph run``; its options override them."""
 
-    steps: Annotated[int, Field(ge=0)] | None = Field(None, description="steps to run; excludes seconds")
-    seconds: Annotated[float, Field(ge=0, lt=1e9)] | None = Field(None, description="simulated seconds to run")
-    until: Literal["done"] | None = Field(None, description="'done': end when every game and model says that it is done")
-    realtime: Annotated[float, Field(gt=0, lt=1e9)] | None = Field(None, description="simulated over wall-clock time; absent: as fast as possible")
-    devices: str = Field("auto", description="auto, or a device that 'procgraph devices' lists")
+    steps: Annotated[int, Field(ge=0)] | None = Field(default=None, description="steps to run; excludes seconds")
+    seconds: Annotated[float, Field(ge=0, lt=1e9)] | None = Field(default=None, description="simulated seconds to run")
+    until: Literal["done"] | None = Field(
+        default=None, description="'done': end when every game and model says that it is done"
+    )
+    realtime: Annotated[float, Field(gt=0, lt=1e9)] | None = Field(
+        default=None, description="simulated over wall-clock time; absent: as fast as possible"
+    )
+    devices: str = Field(default="auto", description="auto, or a device that 'procgraph devices' lists")
 
     @model_validator(mode="after")
     def _one_length(self) -> RunSettings:
@@ -49,18 +53,24 @@ class ChannelEntry(_Strict):
 
     source: str = Field(alias="from", description="output port, such as game.frame[34:194, 0:160]")
     target: str = Field(alias="to", description="input port, such as eye.frame")
-    delay: int | str = Field(0, description="steps, or a time such as '2 ms'")
-    capacity: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(None, description="events that the channel holds; absent: unbounded")
-    when_full: POLICIES = Field("error", description="what happens to an event that finds the channel full")
+    delay: int | str = Field(default=0, description="steps, or a time such as '2 ms'")
+    capacity: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(
+        default=None, description="events that the channel holds; absent: unbounded"
+    )
+    when_full: POLICIES = Field(default="error", description="what happens to an event that finds the channel full")
 
 
 class GraphFile(_Strict):
     """A graph of Processes and channels, and how to run it."""
 
     procgraph: Literal[1] = Field(description="version of the file format")
-    dt: Annotated[float, Field(gt=0)] | str = Field(1.0, description="length of a step: a number of ms, or a time such as '0.1 ms'")
-    seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(0, description="seed of all random numbers")
-    imports: list[str] = Field(default_factory=list, description="Python files (relative) or modules that declare Processes; they are executed")
+    dt: Annotated[float, Field(gt=0)] | str = Field(
+        default=1.0, description="length of a step: a number of ms, or a time such as '0.1 ms'"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(default=0, description="seed of all random numbers")
+    imports: list[str] = Field(
+        default_factory=list, description="Python files (relative) or modules that declare Processes; they are executed"
+    )
     processes: dict[str, Any] = Field(description="Processes by name")
     channels: list[Any] = Field(default_factory=list, description="what joins outputs to inputs")
     run: dict[str, Any] = Field(default_factory=dict, description="defaults of 'procgraph run'")
@@ -90,7 +100,10 @@ def _report(error: ValidationError, model: type[BaseModel], node: Node, what: st
     for item in error.errors():
         path, mark = node.find(item["loc"])
         if item["type"] == "extra_forbidden":
-            report.add(mark, f"{what} has the unknown key {item['loc'][-1]!r}.{did_you_mean(str(item['loc'][-1]), keys(model))}")
+            report.add(
+                mark,
+                f"{what} has the unknown key {item['loc'][-1]!r}.{did_you_mean(str(item['loc'][-1]), keys(model))}",
+            )
         elif item["type"] == "missing":
             report.add(mark, f"{what} needs the key {item['loc'][-1]!r}.")
         elif item["type"] == "value_error":

@@ -53,11 +53,11 @@ def apply_overrides(tree: Node, overrides: Mapping[str, Any], report: Report) ->
 def _copied(entry: Entry) -> Entry:
     """Entries of an alias are shared; a change must not reach the others."""
     node = entry.node
-    return Entry(entry.key, Node(dict(node.content) if isinstance(node.content, dict) else node.content, node.mark, node.size))
+    return Entry(
+        entry.key, Node(dict(node.content) if isinstance(node.content, dict) else node.content, node.mark, node.size)
+    )
 
 
 def _put(node: Node, name: str, value: Any, mark: Mark) -> None:
     if isinstance(node.content, dict):
         node.content[name] = Entry(mark, from_value(value, mark))
-
-

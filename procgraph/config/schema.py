@@ -19,7 +19,10 @@ __all__ = ["json_schema", "schema_text"]
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 ARRAY_PATH = r"(\.npy|\.npz:.+)$"
 COMMON_SCHEMAS: dict[str, dict[str, Any]] = {
-    "shape": {"description": "elements, such as 128 or [2, 64, 64]; inferred from channels if absent", "$ref": "#/$defs/shape"},
+    "shape": {
+        "description": "elements, such as 128 or [2, 64, 64]; inferred from channels if absent",
+        "$ref": "#/$defs/shape",
+    },
     "period": {"description": "steps between ticks, or a time such as '16 ms'", "$ref": "#/$defs/steps", "default": 1},
     "phase": {"description": "step of the first tick, below the period", "$ref": "#/$defs/steps", "default": 0},
     "device": {"description": "pins the Process, such as 'cpu'", "type": ["string", "null"], "default": None},
@@ -36,9 +39,19 @@ def json_schema() -> dict[str, Any]:
     types = {name: cls for name, cls in sorted(known_types().items()) if cls.builtin}
     top = GraphFile.model_json_schema(by_alias=True)
     properties = top["properties"]
-    properties["dt"] = {"description": "length of a step: ms, or a time such as '0.1 ms'", "default": 1.0, "anyOf": [{"type": "number", "exclusiveMinimum": 0}, _quantity("ms")]}
-    properties["processes"] |= {"minProperties": 1, "additionalProperties": {"$ref": "#/$defs/process"}, "propertyNames": {"pattern": r"^[\w-]+$"}}
-    properties["channels"] |= {"items": {"anyOf": [{"type": "string", "pattern": "^[^>]+->[^>]+$"}, {"$ref": "#/$defs/channel"}]}}
+    properties["dt"] = {
+        "description": "length of a step: ms, or a time such as '0.1 ms'",
+        "default": 1.0,
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, _quantity("ms")],
+    }
+    properties["processes"] |= {
+        "minProperties": 1,
+        "additionalProperties": {"$ref": "#/$defs/process"},
+        "propertyNames": {"pattern": r"^[\w-]+$"},
+    }
+    properties["channels"] |= {
+        "items": {"anyOf": [{"type": "string", "pattern": "^[^>]+->[^>]+$"}, {"$ref": "#/$defs/channel"}]}
+    }
     properties["run"] = {"$ref": "#/$defs/run"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -46,7 +59,12 @@ def json_schema() -> dict[str, Any]:
         **{k: v for k, v in top.items() if k not in ("title", "$defs")},
         "$defs": {
             "array": _array(),
-            "shape": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 1}}]},
+            "shape": {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                ]
+            },
             "steps": {"anyOf": [{"type": "integer", "minimum": 0}, _quantity("ms", "step", "steps")]},
             "channel": _untitled(ChannelEntry.model_json_schema(by_alias=True)),
             "run": _untitled(RunSettings.model_json_schema(by_alias=True)),
@@ -66,7 +84,11 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
 def _process(types: dict[str, type[Process]]) -> dict[str, Any]:
     """A type that the schema knows takes its own arguments only; others come from ``imports``."""
     rules = [
-        {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": {"$ref": f"#/$defs/type-{name}"}} for name in types
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": {"$ref": f"#/$defs/type-{name}"},
+        }
+        for name in types
     ]
     kind = {"description": "class of the Process", "anyOf": [{"enum": list(types)}, {"type": "string"}]}
     return {"type": "object", "required": ["type"], "properties": {"type": kind}, "allOf": rules}
@@ -78,8 +100,16 @@ def _type(cls: type[Process]) -> dict[str, Any]:
     known = arguments(cls)
     for name, argument in known.items():
         properties[name] = COMMON_SCHEMAS[name] if name in COMMON else _argument(argument, documented.get(name, ""))
-    required = ["type", *(k for k, a in known.items() if a.required or (isinstance(a.declared, Param) and a.declared.default is ...))]
-    return {"description": _first_line(cls), "properties": properties, "required": required, "additionalProperties": False}
+    required = [
+        "type",
+        *(k for k, a in known.items() if a.required or (isinstance(a.declared, Param) and a.declared.default is ...)),
+    ]
+    return {
+        "description": _first_line(cls),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _argument(argument: Argument, text: str) -> dict[str, Any]:
@@ -105,12 +135,18 @@ def _param(declared: Param) -> dict[str, Any]:
     if declared.dtype == "str":
         return {"enum": list(declared.choices)} if declared.choices else {"type": "string"}
     names = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-    number = {"type": "integer" if declared.dtype == "int32" else "number"} | {names[k]: v for k, v in declared.limits.items() if v is not None}
+    number = {"type": "integer" if declared.dtype == "int32" else "number"} | {
+        names[k]: v for k, v in declared.limits.items() if v is not None
+    }
     ways: list[dict[str, Any]] = [number, _quantity(*_same_dimension(declared.unit))]
     ways += [] if declared.scalar else [{"$ref": "#/$defs/array"}]
     ways += [{"type": "null"}] if declared.default is None else []
     allowed = declared.describe_range()
-    return {"anyOf": ways} if allowed == "any finite number" else {"anyOf": ways, "markdownDescription": f"allowed: {allowed}"}
+    return (
+        {"anyOf": ways}
+        if allowed == "any finite number"
+        else {"anyOf": ways, "markdownDescription": f"allowed: {allowed}"}
+    )
 
 
 def _same_dimension(unit: str) -> list[str]:
@@ -133,7 +169,10 @@ def _array() -> dict[str, Any]:
         "constant": ({"constant": {"type": "number"}, "shape": rest["shape"]}, ["constant", "shape"]),
         "eye": ({"eye": {"type": "integer", "minimum": 1}}, ["eye"]),
     }
-    generators = [{"type": "object", "properties": forms[g][0], "required": forms[g][1], "additionalProperties": False} for g in GENERATORS]
+    generators = [
+        {"type": "object", "properties": forms[g][0], "required": forms[g][1], "additionalProperties": False}
+        for g in GENERATORS
+    ]
     path = {"type": "string", "pattern": ARRAY_PATH, "description": "w.npy or w.npz:key, relative to this file"}
     return {"anyOf": [{"type": "array"}, path, *generators]}
 

@@ -74,7 +74,7 @@ class Node:
         return path, mark
 
 
-class _Stop(Exception):
+class _UnreadableError(Exception):
     """The text cannot be read any further; the reason has been reported."""
 
 
@@ -89,7 +89,10 @@ def read_tree(path: Path, report: Report) -> Node | None:
     """Read a file; None if it is not readable YAML, which is then reported."""
     try:
         if not path.is_file():
-            report.add(Mark(report.file), "no such file. Give the path of a YAML file." if not path.exists() else "is not a file.")
+            report.add(
+                Mark(report.file),
+                "no such file. Give the path of a YAML file." if not path.exists() else "is not a file.",
+            )
             return None
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -97,13 +100,17 @@ def read_tree(path: Path, report: Report) -> Node | None:
         report.add(Mark(report.file), f"cannot be read: {error.strerror}.")
         return None
     if len(data) > MAX_BYTES:
-        report.add(Mark(report.file), f"has more than {MAX_BYTES} bytes; allowed: {MAX_BYTES}. Put arrays into .npy files.")
+        report.add(
+            Mark(report.file), f"has more than {MAX_BYTES} bytes; allowed: {MAX_BYTES}. Put arrays into .npy files."
+        )
         return None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        report.add(Mark(report.file, line, 1), f"is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}.")
+        report.add(
+            Mark(report.file, line, 1), f"is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}."
+        )
         return None
     return read_text(text, report)
 
@@ -112,7 +119,7 @@ def read_text(text: str, report: Report) -> Node | None:
     """Read YAML text; None if it cannot be read, which is then reported."""
     try:
         return _Reader(report).read(text)
-    except _Stop:
+    except _UnreadableError:
         return None
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
@@ -122,7 +129,10 @@ def read_text(text: str, report: Report) -> Node | None:
     except YAMLError as error:
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1
-        report.add(Mark(report.file, line, position - (text.rfind("\n", 0, position) + 1) + 1), f"not YAML: {str(error).splitlines()[0]}.")
+        report.add(
+            Mark(report.file, line, position - (text.rfind("\n", 0, position) + 1) + 1),
+            f"not YAML: {str(error).splitlines()[0]}.",
+        )
     return None
 
 
@@ -149,7 +159,7 @@ class _Reader:
 
     def stop(self, event: Any, message: str) -> None:
         self.report.add(self.mark(event), message)
-        raise _Stop
+        raise _UnreadableError
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         self.nodes += 1
@@ -198,7 +208,9 @@ class _Reader:
             if key == "<<" and event.implicit[0]:
                 merged += node.content if isinstance(node.content, list) else [node]
             elif key in entries:
-                self.report.add(place, f"the key {key!r} stands twice (first at line {entries[key].key.line}). Remove one.")
+                self.report.add(
+                    place, f"the key {key!r} stands twice (first at line {entries[key].key.line}). Remove one."
+                )
             else:
                 entries[key] = Entry(place, node)
         for other in merged:

@@ -19,7 +19,7 @@ from procgraph.config.tree import Node
 from procgraph.spec.declare import Data, Param, State
 from procgraph.spec.process import Process, registry
 
-__all__ = ["COMMON", "Argument", "arguments", "import_user_code", "known_types"]
+__all__ = ["COMMON", "Argument", "arguments", "default_of", "import_user_code", "known_types"]
 
 COMMON = ("shape", "period", "phase", "device")
 Types = Mapping[str, type[Process]]
@@ -30,7 +30,7 @@ class Argument:
     """An argument of a Process type: declared by a Param, State or Data, or else a parameter of ``__init__``."""
 
     name: str
-    declared: Param | State | Data | None = None
+    declared: object = None
     default: object = None
     annotation: str = ""
     required: bool = False
@@ -65,7 +65,10 @@ def arguments(cls: type[Process]) -> dict[str, Argument]:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "name":
                 annotation = "" if p.annotation is p.empty else str(p.annotation)
                 required = p.default is p.empty
-                found.setdefault(p.name, Argument(p.name, _declared(cls, p.name), None if required else p.default, annotation, required))
+                found.setdefault(
+                    p.name,
+                    Argument(p.name, _declared(cls, p.name), None if required else p.default, annotation, required),
+                )
     if takes_rest:
         for key in cls.declarations:
             declared = _declared(cls, key)
@@ -84,7 +87,10 @@ def import_user_code(node: Node, folder: Path, report: Report, allowed: bool) ->
     found: dict[str, type[Process]] = {}
     for item in node.content if isinstance(node.content, list) else ():
         if not allowed:
-            report.add(item.mark, f"imports {item.content!r}, and user code was refused. Leave --no-imports out if you trust the file.")
+            report.add(
+                item.mark,
+                f"imports {item.content!r}, and user code was refused. Leave --no-imports out if you trust the file.",
+            )
             continue
         module = _import(str(item.content), item, folder, report)
         for value in vars(module).values() if module is not None else ():
@@ -122,7 +128,9 @@ def _import_file(path: Path) -> ModuleType:
 
 def _origin(error: BaseException) -> str:
     """``file:line: `` of the user's line that raised."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and f.filename != __file__]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and f.filename != __file__
+    ]
     return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import UnknownNameError, did_you_mean
 
-__all__ = ["Channel", "Column", "Input", "KernelSource", "Node", "Output", "SpikeIR"]
+__all__ = ["Channel", "Column", "Input", "KernelSource", "Node", "Output", "SpikeIR", "column"]
 
 Tensor = NDArray[Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["draw", "feistel", "fnv1a64", "node_key", "philox", "rule_key", "splitmix64"]
+__all__ = ["draw", "feistel", "fnv1a64", "node_key", "philox", "pick", "rule_key", "splitmix64", "words_of"]
 
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]

@@ -6,6 +6,7 @@ from procgraph.processes.encoders.latency import LatencyEncoder
 from procgraph.processes.encoders.rate import BernoulliEncoder, PoissonEncoder
 from procgraph.processes.io.event_camera import EventCamera
 from procgraph.processes.io.gymnasium import Gymnasium
+from procgraph.processes.io.vizdoom import VizDoom
 from procgraph.processes.neurons.alif import ALIF, ATRLIF
 from procgraph.processes.neurons.cuba import CubaLIF
 from procgraph.processes.neurons.izhikevich import Izhikevich
@@ -51,4 +52,5 @@ __all__ = [
     "SpikeSink",
     "SpikeSource",
     "SumPool2d",
+    "VizDoom",
 ]

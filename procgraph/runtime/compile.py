@@ -14,7 +14,7 @@ from procgraph.runtime.runtime import Runtime
 from procgraph.spec.graph import Graph, check_seed
 from procgraph.spec.process import Process
 
-__all__ = ["compile", "load"]
+__all__ = ["choose_device", "compile", "load"]
 
 MAX_BATCH = 2**23 - 1
 
@@ -39,7 +39,7 @@ def compile(
     """
     graph = graph if isinstance(graph, Graph) else Graph(graph)
     flat = front(graph)
-    device = _choose_device(graph, devices)
+    device = choose_device(graph, devices)
     options = _options(seed, batch, trusted=True)
     program = compile_flat(flat)
     return Runtime(program, backend(device).load(program, options), options, flat)
@@ -68,7 +68,7 @@ def _options(seed: int | None, batch: int, trusted: bool) -> LoadOptions:
     return LoadOptions(None if seed is None else check_seed(seed), batch, trusted, lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4))
 
 
-def _choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
+def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
     pins = {name: p.device for name, p in graph.processes.items() if p.device is not None}
     default = "auto"
     if isinstance(devices, str):

@@ -18,7 +18,7 @@ from procgraph.spec.declare import In, Out
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process, to_steps
 
-__all__ = ["Host", "HostModel"]
+__all__ = ["Host", "HostModel", "HostNode", "Reader", "model_class"]
 
 Array = NDArray[Any]
 

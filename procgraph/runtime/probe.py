@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Probe"]
+from procgraph.compiler.backend import Executor
+from procgraph.compiler.flat import FlatGraph
+from procgraph.errors import UnknownNameError
+from procgraph.ir.nodes import SpikeIR
+from procgraph.runtime.variables import Variables
+from procgraph.spec.ports import OutPort, Variable
+
+__all__ = ["Probe", "Probes"]
 
 Fetch = Callable[..., tuple[NDArray[Any], ...]]
 
@@ -69,3 +76,65 @@ class Probe:
 
     def __repr__(self) -> str:
         return f"Probe({self.label}, {len(self)} {'events' if self.is_events else 'samples'})"
+
+
+class Probes:
+    """Finds what is to be recorded and asks the executor for it; the caller holds the runtime's lock."""
+
+    def __init__(
+        self,
+        ir: SpikeIR,
+        executor: Executor,
+        variables: Variables,
+        flat: FlatGraph | None,
+        batch: int,
+        fetch: Fetch,
+    ) -> None:
+        self.ir, self.executor, self.variables, self.flat, self.batch, self.fetch = ir, executor, variables, flat, batch, fetch
+
+    def make(self, what: OutPort | Variable | str, every: int) -> Probe:
+        """A probe of an output port or a state variable.
+
+        Raises:
+            UnknownNameError: no such port or variable, or one that cannot be recorded.
+        """
+        port = self._output(what)
+        if port is not None:
+            return self._of_output(port[0], port[1], every)
+        place = self.variables.find(what)  # type: ignore[arg-type]
+        if place.section != "state":
+            raise UnknownNameError(f"{what} cannot be recorded: probe output ports and state variables of compiled Processes.")
+        record = self.executor.record_state(place.node, place.name, every)
+        node = self.ir.nodes[place.node]
+        return Probe(f"{node.name}.{place.name}", lambda clear=False: self.fetch(record, clear), place.shape or (node.n,), self.batch, False)
+
+    def _output(self, what: object) -> tuple[int, int] | None:
+        if isinstance(what, OutPort):
+            return self._of_port(what)
+        if isinstance(what, str):
+            owner, _, name = what.rpartition(".")
+            for number, node in enumerate(self.ir.nodes):
+                if node.name == owner and name in [o.name for o in node.outputs]:
+                    return number, node.output(name)
+        return None
+
+    def _of_port(self, port: OutPort) -> tuple[int, int] | None:
+        if port.transforms:
+            raise UnknownNameError(f"{port} is a view; probe the whole port and select from the result.")
+        if port.process.children:
+            for connection in port.process.incoming:
+                if connection.target.name == port.name and not connection.source.transforms:
+                    return self._of_port(connection.source)
+            raise UnknownNameError(f"{port}: nothing inside is joined to it as a whole.")
+        if port.process not in self.variables.names:
+            raise UnknownNameError(f"{port} does not belong to this graph. Connect it, or list it in Graph(…).")
+        number = self.ir.index(self.variables.names[port.process])
+        return number, self.ir.nodes[number].output(port.name)
+
+    def _of_output(self, number: int, port: int, every: int) -> Probe:
+        node = self.ir.nodes[number]
+        output = node.outputs[port]
+        process = self.variables.processes.get(node.name)
+        shape = self.flat.shapes[process, output.name] if self.flat is not None and process is not None else (output.n,)
+        record = self.executor.record_output(number, port, every)
+        return Probe(f"{node.name}.{output.name}", lambda clear=False: self.fetch(record, clear), shape, self.batch, output.kind == "events")

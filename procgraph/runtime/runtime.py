@@ -13,12 +13,12 @@ import numpy as np
 
 from procgraph.compiler.backend import Executor, LoadOptions
 from procgraph.compiler.flat import FlatGraph
-from procgraph.errors import ParameterError, RunStateError, UnknownNameError
+from procgraph.errors import ParameterError, RunStateError
 from procgraph.ir.program import Program
 from procgraph.runtime.checkpoint import read_checkpoint, write_checkpoint
 from procgraph.runtime.host import Host, HostModel
 from procgraph.runtime.pacing import Pacer
-from procgraph.runtime.probe import Probe
+from procgraph.runtime.probe import Probe, Probes
 from procgraph.runtime.stats import collect
 from procgraph.runtime.variables import Variables
 from procgraph.spec.graph import check_seed
@@ -45,6 +45,7 @@ class Runtime:
         if flat is not None:
             self._host.join(flat.links, program.ir.dt)
         self._variables = Variables(program.ir, executor, self._host, flat, options.batch)
+        self._probes = Probes(program.ir, executor, self._variables, flat, options.batch, self._recorded)
         self._lock = threading.RLock()
         self._gate = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -294,57 +295,16 @@ class Runtime:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ParameterError(f"probe(every={every!r}): allowed: whole numbers from 1.")
         with self._boundary():
-            port = self._output(what)
-            if port is not None:
-                return self._probe_output(port[0], port[1], every)
-            place = self._variables.find(what)  # type: ignore[arg-type]
-            if place.section != "state":
-                raise UnknownNameError(f"{what} cannot be recorded: probe output ports and state variables of compiled Processes.")
-            record = self._executor.record_state(place.node, place.name, every)
-            label = f"{self.program.ir.nodes[place.node].name}.{place.name}"
-            shape = place.shape or (self.program.ir.nodes[place.node].n,)
-            return Probe(label, lambda clear=False: self._recorded(record, clear), shape, self._batch, False)
+            return self._probes.make(what, every)
 
-    def _output(self, what: object) -> tuple[int, int] | None:
-        if isinstance(what, OutPort):
-            if what.transforms:
-                raise UnknownNameError(f"{what} is a view; probe the whole port and select from the result.")
-            process = what.process
-            if process.children:
-                return self._pass_through(what)
-            if process not in self._variables.names:
-                raise UnknownNameError(f"{what} does not belong to this graph. Connect it, or list it in Graph(…).")
-            node = self.program.ir.index(self._variables.names[process])
-            return node, self.program.ir.nodes[node].output(what.name)
-        if isinstance(what, str):
-            owner, _, name = what.rpartition(".")
-            for number, node_ in enumerate(self.program.ir.nodes):
-                if node_.name == owner and name in [o.name for o in node_.outputs]:
-                    return number, node_.output(name)
-        return None
-
-    def _pass_through(self, port: OutPort) -> tuple[int, int] | None:
-        for connection in port.process.incoming:
-            if connection.target.name == port.name and not connection.source.transforms:
-                return self._output(connection.source)
-        raise UnknownNameError(f"{port}: nothing inside is joined to it as a whole.")
-
-    def _probe_output(self, node: int, port: int, every: int) -> Probe:
-        entry = self.program.ir.nodes[node]
-        output = entry.outputs[port]
-        process = self._variables.processes.get(entry.name)
-        shape = self._flat.shapes[process, output.name] if self._flat is not None and process is not None else (output.n,)
-        record = self._executor.record_output(node, port, every)
-        return Probe(f"{entry.name}.{output.name}", lambda clear=False: self._recorded(record, clear), shape, self._batch, output.kind == "events")
+    def host_models(self) -> dict[str, HostModel]:
+        """The Python models by full name of their Process."""
+        return {h.node.name: h.model for h in self._host.nodes}
 
     def _recorded(self, record: int, clear: bool = False) -> tuple[Any, ...]:
         self._check_open()
         with self._boundary():
             return self._executor.recorded(record, clear)
-
-    def host_models(self) -> dict[str, HostModel]:
-        """The Python models by full name of their Process."""
-        return {h.node.name: h.model for h in self._host.nodes}
 
     # -- state -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from procgraph.spec.types import Array, PortType
 if TYPE_CHECKING:
     from procgraph.spec.process import Process
 
-__all__ = ["Data", "Declaration", "Draw", "In", "Out", "Param", "State"]
+__all__ = ["Data", "Declaration", "Draw", "In", "Out", "Param", "State", "array_dtype"]
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Declaration[Any]")

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from procgraph.errors import TraceError
 
-__all__ = ["ARITHMETIC", "COMPARISON", "Expr", "Scalar", "Tape", "user_location"]
+__all__ = ["ARITHMETIC", "COMPARISON", "Expr", "Operation", "Scalar", "Tape", "user_location"]
 
 Scalar = int | float | bool
 

@@ -8,7 +8,7 @@ from procgraph.errors import ParameterError
 from procgraph.spec.ports import Connection
 from procgraph.spec.process import Process
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "check_seed"]
 
 
 class Graph:

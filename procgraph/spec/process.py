@@ -12,7 +12,7 @@ from procgraph.errors import ConnectionError, ParameterError, ShapeError, Unknow
 from procgraph.spec.declare import Data, Declaration, Draw, In, Out, Param, State
 from procgraph.spec.ports import Connection, InPort, OutPort, Port, Shape, Variable
 
-__all__ = ["Process", "normalise_shape", "registry", "to_steps"]
+__all__ = ["Process", "check_shapes", "normalise_shape", "registry", "to_steps"]
 
 registry: dict[str, type[Process]] = {}
 _building: contextvars.ContextVar[Process | None] = contextvars.ContextVar("building", default=None)

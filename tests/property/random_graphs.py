@@ -75,7 +75,7 @@ class Builder:
         kind = self.pick("PoissonSource", "BernoulliSource", "SpikeSource", "CurrentSource")
         common: dict[str, Any] = {"name": self.name(kind), **self.timing()}
         if kind in ("PoissonSource", "BernoulliSource"):
-            process = getattr(zoo, kind)(shape=n, rate=self.values(0.0, 600.0, n), **common)
+            process = getattr(zoo, kind)(shape=n, rate=self.values(0.0, 600.0 if kind == "PoissonSource" else 180.0, n), **common)
         elif kind == "SpikeSource":
             events = int(rng.integers(1, 40))
             process = zoo.SpikeSource(

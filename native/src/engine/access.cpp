@@ -141,7 +141,7 @@ void Engine::Impl::publish_events(Output& output, const std::int32_t* payloads) 
         isa.loops->compact(payloads + lane * output.n(), output.n(), 0,
                            static_cast<std::int32_t>(output.port().limit), index.data(),
                            values.data());
-    if (count != 0) output.events.at(step, lane).append(index.data(), values.data(), count);
+    output.events.at(step, lane).append(index.data(), values.data(), count);
   }
 }
 

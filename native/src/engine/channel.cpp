@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/convert.hpp"
 #include "format/text.hpp"
 #include "procgraph/error.hpp"
 
@@ -153,14 +154,15 @@ void Channel::reset() {
 }
 
 void Channel::gather(std::int64_t step, std::size_t lane, std::byte* values) {
-  const std::byte* from = source_->array(step - spec_->delay, lane);
-  const std::size_t item = item_size(source_->port().dtype);
-  const auto src = spec_->map_src->as<std::int32_t>();
-  const auto dst = spec_->map_dst->as<std::int32_t>();
-  for (std::size_t m = 0; m < src.size(); ++m) {
-    std::memcpy(values + static_cast<std::size_t>(dst[m]) * item,
-                from + static_cast<std::size_t>(src[m]) * item, item);
+  std::span<const std::int32_t> src;
+  std::span<const std::int32_t> dst;
+  if (mapped()) {
+    src = spec_->map_src->as<std::int32_t>();
+    dst = spec_->map_dst->as<std::int32_t>();
+    if (src.empty()) return;
   }
+  convert(source_->array(step - spec_->delay, lane), source_->port().dtype, values,
+          target_->port().dtype, target_->n(), src, dst);
 }
 
 }  // namespace procgraph

@@ -19,7 +19,8 @@ class Channel {
   /// Moves queued events into the target's sums.
   void drain();
   void reset();
-  /// Copies what an array source held `delay` steps ago through the index map.
+  /// Copies what an array source held `delay` steps ago, through the index map and to the target's
+  /// dtype.
   void gather(std::int64_t step, std::size_t lane, std::byte* values);
 
   const ChannelSpec& spec() const { return *spec_; }
@@ -28,6 +29,8 @@ class Channel {
   Input& target() const { return *target_; }
   bool bounded() const { return spec_->capacity.has_value(); }
   bool mapped() const { return spec_->map_src != nullptr; }
+  /// An array whose values cannot be read in place.
+  bool gathered() const { return mapped() || source_->port().dtype != target_->port().dtype; }
   std::vector<BoundedQueue>& queues() { return queues_; }
   const std::vector<BoundedQueue>& queues() const { return queues_; }
 

@@ -54,7 +54,7 @@ void Input::allocate() {
     if (!channels.empty()) sums_ = Buffer<std::uint32_t>(lanes * n());
     return;
   }
-  if (channels.empty() || channels[0]->mapped()) {
+  if (channels.empty() || channels[0]->gathered()) {
     values_ = Buffer<std::byte>(lanes * n() * item_size(port_->dtype));
   }
 }
@@ -79,7 +79,7 @@ const std::byte* Input::held(std::int64_t step, std::size_t lane) {
   const std::size_t offset = lane * n() * item_size(port_->dtype);
   if (channels.empty()) return values_.data() + offset;
   Channel& channel = *channels[0];
-  if (!channel.mapped()) return channel.source().array(step - channel.spec().delay, lane);
+  if (!channel.gathered()) return channel.source().array(step - channel.spec().delay, lane);
   channel.gather(step, lane, values_.data() + offset);
   return values_.data() + offset;
 }

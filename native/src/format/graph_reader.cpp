@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "engine/convert.hpp"
 #include "format/program_parts.hpp"
 #include "format/text.hpp"
 
@@ -18,7 +19,7 @@ Policy read_policy(const Field& field) {
 
 void check_kinds(const Field& field, const OutputPort& out, const InputPort& in) {
   if (out.kind != in.kind) field.fail(text("joins '", out.name, "' to '", in.name, "' of another kind"));
-  if (out.kind == PortKind::array && out.dtype != in.dtype) {
+  if (out.kind == PortKind::array && !convertible(out.dtype, in.dtype)) {
     field.fail(text("joins ", dtype_name(out.dtype), " to ", dtype_name(in.dtype)));
   }
   if (out.kind == PortKind::current && out.scale != in.scale) {

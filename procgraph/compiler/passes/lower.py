@@ -18,7 +18,7 @@ from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process, to_steps
 from procgraph.spec.trace import column_values, is_elementwise, trace
 
-__all__ = ["element_columns", "lower"]
+__all__ = ["element_columns", "initial_state", "lower"]
 
 Routes = tuple[NDArray[np.int32], NDArray[np.int32]]
 

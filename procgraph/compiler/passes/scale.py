@@ -14,7 +14,7 @@ from procgraph.errors import ParameterError
 from procgraph.ir.connectivity import synapse_load
 from procgraph.ir.nodes import Channel, Output, SpikeIR
 
-__all__ = ["assign_scales"]
+__all__ = ["Load", "assign_scales", "scale_for"]
 
 INT32_MAX = 2**31 - 1
 SCALE_LIMIT = 100

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from procgraph.errors import BackendError, CheckpointError, DeviceError, ParameterError
-from procgraph.models.python.model import PythonModel
+from procgraph.errors import CheckpointError, DeviceError, ParameterError
+from procgraph.models.python.episodes import SEED_RANGE, EpisodeModel
 from procgraph.spec.ports import Shape
 
 __all__ = ["GymnasiumModel", "observation_shapes"]
 
 # Namespace of an identifier -> package that registers its environments.
 REGISTERED_BY = {"ALE": "ale_py"}
-SEED_RANGE = 2**31
 
 
 def _make(env: str, options: Mapping[str, Any], owner: str, watch: bool = False) -> Any:
@@ -65,53 +64,31 @@ def observation_shapes(env: str, options: Mapping[str, Any], owner: str) -> dict
         made.close()
 
 
-class GymnasiumModel(PythonModel):
+class GymnasiumModel(EpisodeModel):
     """Steps the environment once a tick."""
 
     def open(self) -> None:
-        if self.batch > 1:
-            raise BackendError(f"{self.name} runs one environment; compile with batch=1, or use one Gymnasium Process a lane.")
+        self.refuse_batch()
         self.env_made = _make(self.process.values["env"], self.process.options, self.name, self.process.values["watch"])
         self.count = int(self.env_made.action_space.n)
-
-    def on_reset(self, seed: int) -> None:
-        self.seed, self.episode, self.scores = seed, 0, []
-        self.score, self.fresh = 0.0, True
-
-    @property
-    def done_all(self) -> bool:
-        """Whether all episodes that were asked for have been played."""
-        wanted = self.process.values["episodes"]
-        return bool(wanted) and len(self.scores) >= wanted
-
-    def progress(self) -> dict[str, object]:
-        """What to show while running."""
-        mean = f"{np.mean(self.scores):.2f}" if self.scores else "-"
-        return {"episode": self.episode, "score": f"{self.score:g}", "finished": len(self.scores), "mean score": mean}
 
     def run_step(self) -> None:
         if self.done_all:
             return
         if self.fresh:
-            observation, _ = self.env_made.reset(seed=(self.seed + self.episode) % SEED_RANGE)
-            self.episode, self.score, self.fresh, reward = self.episode + 1, 0.0, False, 0.0
+            observation, _ = self.env_made.reset(seed=self.begin())
+            reward = 0.0
         else:
             observation, reward, terminated, truncated, _ = self.env_made.step(self._action())
-            self.score += float(reward)
-            if terminated or truncated:
-                self.scores.append(self.score)
-                self.fresh = True
+            self.earn(reward, terminated or truncated)
         outlets = self.outlets
         outlets["frame" if outlets["frame"].shape == np.shape(observation) else "observation"].emit(np.reshape(observation, np.shape(observation) or (1,)))
         outlets["reward"].emit(np.float32(reward))
         outlets["done"].emit(self.fresh)
 
     def _action(self) -> int:
-        value, table = int(self.inputs["action"][0]), self.process.actions
-        known = self.count if table is None else len(table)
-        if not 0 <= value < known:
-            raise ParameterError(f"{self.name}.action got {value}; allowed: 0 to {known - 1}.")
-        return value if table is None else table[value]
+        table = self.process.actions
+        return self.choice(self.count) if table is None else int(table[self.choice(len(table))])
 
     def save(self) -> dict[str, NDArray[Any]]:
         clone = getattr(self.env_made.unwrapped, "clone_state", None)

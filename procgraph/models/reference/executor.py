@@ -19,7 +19,7 @@ from procgraph.models.reference.nodes import Model, make_model, to_fixed
 from procgraph.models.reference.records import Records
 from procgraph.models.reference.synapses import ReferenceSynapse
 
-__all__ = ["ReferenceExecutor"]
+__all__ = ["Queue", "ReferenceExecutor"]
 
 Array = NDArray[Any]
 

@@ -33,8 +33,8 @@ int Builder::node(NodeSpec spec) {
 
 void Builder::schedule(int node) {
   const std::string& op = nodes_[static_cast<std::size_t>(node)].op;
-  const bool plain = op == "elementwise" || op == "event_source" || op == "dense_source" ||
-                     op == "argmax";
+  const bool plain =
+      op == "elementwise" || op == "event_source" || op == "dense_source" || op == "argmax";
   if (plain) {
     schedule("tick", node);
   } else {

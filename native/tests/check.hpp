@@ -57,21 +57,21 @@ inline int run_all(const char* filter) {
 
 }  // namespace check
 
-#define TEST(name)                                             \
-  static void test_##name();                                   \
+#define TEST(name)                                                  \
+  static void test_##name();                                        \
   static const check::Register register_##name(#name, test_##name); \
   static void test_##name()
 
 #define CHECK(...) check::report((__VA_ARGS__), #__VA_ARGS__, __FILE__, __LINE__)
 #define CHECK_EQUAL(a, b) check::report_equal((a), (b), #a " == " #b, __FILE__, __LINE__)
-#define CHECK_THROWS(kind_, ...)                                                 \
-  do {                                                                           \
-    bool thrown = false;                                                         \
-    try {                                                                        \
-      __VA_ARGS__;                                                               \
-    } catch (const procgraph::Error& error) {                                    \
-      thrown = error.kind() == procgraph::ErrorKind::kind_;                      \
-      if (!thrown) std::cerr << "other error: " << error.what() << "\n";         \
-    }                                                                            \
-    check::report(thrown, #__VA_ARGS__ " throws " #kind_, __FILE__, __LINE__);   \
+#define CHECK_THROWS(kind_, ...)                                               \
+  do {                                                                         \
+    bool thrown = false;                                                       \
+    try {                                                                      \
+      __VA_ARGS__;                                                             \
+    } catch (const procgraph::Error& error) {                                  \
+      thrown = error.kind() == procgraph::ErrorKind::kind_;                    \
+      if (!thrown) std::cerr << "other error: " << error.what() << "\n";       \
+    }                                                                          \
+    check::report(thrown, #__VA_ARGS__ " throws " #kind_, __FILE__, __LINE__); \
   } while (false)

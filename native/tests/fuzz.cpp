@@ -21,7 +21,8 @@ void run(const std::shared_ptr<const Program>& program) {
   Engine engine(program, std::nullopt, 2);
   for (int window = 0; window < 6; ++window) {
     for (const Node& node : program->nodes) {
-      const bool ticks = engine.step() >= node.phase && (engine.step() - node.phase) % node.period == 0;
+      const bool ticks =
+          engine.step() >= node.phase && (engine.step() - node.phase) % node.period == 0;
       if (!node.is_host() || !ticks) continue;
       engine.begin_tick(node.name);
       for (const InputPort& port : node.inputs) engine.take_input(node.name, port.name);

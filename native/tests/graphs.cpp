@@ -127,8 +127,9 @@ Builder small_network() {
   b.join({.src = e, .dst = s, .delay = 1, .capacity = 3, .policy = "drop_oldest"});
   b.join({.src = s, .dst = l});
   b.join({.src = l, .dst = z});
-  b.join({.src = e, .dst = z, .map = std::pair{b.tensor<std::int32_t>({0, 1, 1}),
-                                               b.tensor<std::int32_t>({2, 0, 3})}});
+  b.join({.src = e,
+          .dst = z,
+          .map = std::pair{b.tensor<std::int32_t>({0, 1, 1}), b.tensor<std::int32_t>({2, 0, 3})}});
   for (const int node : {a, d, e, s, l, z}) b.schedule(node);
   return b;
 }

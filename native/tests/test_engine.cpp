@@ -20,7 +20,8 @@ bool equal(const State& a, const State& b) {
   for (const auto& [key, array] : a) {
     const auto other = b.find(key);
     if (other == b.end() || other->second.shape != array.shape) return false;
-    if (!std::equal(array.data.get(), array.data.get() + array.nbytes(), other->second.data.get())) {
+    if (!std::equal(array.data.get(), array.data.get() + array.nbytes(),
+                    other->second.data.get())) {
       std::cerr << "differs: " << key << "\n";
       return false;
     }

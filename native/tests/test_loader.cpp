@@ -24,7 +24,8 @@ TEST(truncated_files_are_refused) {
   for (std::size_t size = 0; size < file.size(); ++size) {
     std::string cut = file.substr(0, size);
     CHECK_THROWS(format, load(cut));
-    if (size < 32 || size + 52 >= file.size()) continue;  // only padding: the last tensor has 12 bytes
+    if (size < 32 || size + 52 >= file.size())
+      continue;  // only padding: the last tensor has 12 bytes
     const std::uint64_t length = size;
     std::memcpy(cut.data() + 24, &length, 8);  // now only the contents are missing
     CHECK_THROWS(format, load(cut));
@@ -36,7 +37,8 @@ TEST(flipped_bits_are_refused) {
   Sequence random(1);
   for (int seed = 0; seed < 2000; ++seed) {
     std::string broken = file;
-    const auto bit = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(file.size()) * 8));
+    const auto bit =
+        static_cast<std::size_t>(random.below(static_cast<std::int64_t>(file.size()) * 8));
     broken[bit / 8] = static_cast<char>(broken[bit / 8] ^ (1 << (bit % 8)));
     fuzz_one(reinterpret_cast<const std::uint8_t*>(broken.data()), broken.size());
   }
@@ -50,7 +52,8 @@ TEST(flipped_bits_with_a_valid_checksum) {
   for (int seed = 0; seed < 20000; ++seed) {
     std::string broken = file;
     for (std::int64_t flips = 1 + random.below(3); flips > 0; --flips) {
-      const auto bit = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(header) * 8));
+      const auto bit =
+          static_cast<std::size_t>(random.below(static_cast<std::int64_t>(header) * 8));
       char& byte = broken[32 + bit / 8];
       byte = static_cast<char>(byte ^ (1 << (bit % 8)));
     }
@@ -106,10 +109,10 @@ void refuses(Change&& change) {
 
 }  // namespace
 
-#define REFUSES(...)                                                                        \
-  refuses([]([[maybe_unused]] Builder& b, [[maybe_unused]] NodeSpec& a,                     \
-             [[maybe_unused]] NodeSpec& d, [[maybe_unused]] NodeSpec& l,                    \
-             [[maybe_unused]] JoinSpec& first, [[maybe_unused]] JoinSpec& second,           \
+#define REFUSES(...)                                                              \
+  refuses([]([[maybe_unused]] Builder& b, [[maybe_unused]] NodeSpec& a,           \
+             [[maybe_unused]] NodeSpec& d, [[maybe_unused]] NodeSpec& l,          \
+             [[maybe_unused]] JoinSpec& first, [[maybe_unused]] JoinSpec& second, \
              [[maybe_unused]] std::vector<std::pair<const char*, int>>& order) { __VA_ARGS__; })
 
 TEST(every_field_is_checked) {

@@ -89,8 +89,8 @@ TEST(lif_with_columns_per_element) {
 
 TEST(event_source_cycles_and_sums) {
   Builder b;
-  b.node(event_source(b, "a", 4, {{0, 2, 1}, {0, 1, 5}, {0, 2, 3}, {2, 0, 2}, {2, 0, -2}, {3, 3, 9}},
-                      1, 3));
+  b.node(event_source(b, "a", 4,
+                      {{0, 2, 1}, {0, 1, 5}, {0, 2, 3}, {2, 0, 2}, {2, 0, -2}, {3, 3, 9}}, 1, 3));
   b.schedule(0);
   Engine engine(b.load());
   const int id = engine.record_output("a", "s_out");
@@ -191,7 +191,11 @@ TEST(array_maps_gather) {
   const int h = b.node(host("h", 3, 1));
   NodeSpec sink = host("k", 3, 1);
   const int k = b.node(sink);
-  b.join({.src = h, .out = 2, .dst = k, .in = 1, .delay = 1,
+  b.join({.src = h,
+          .out = 2,
+          .dst = k,
+          .in = 1,
+          .delay = 1,
           .map = std::pair{b.tensor<std::int32_t>({2, 0}), b.tensor<std::int32_t>({0, 1})}});
   Engine engine(b.load());
   const std::vector<float> frame = {1, 2, 3};

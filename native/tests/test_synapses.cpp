@@ -48,8 +48,8 @@ std::vector<float> expected_currents(const std::vector<Synapse>& synapses,
 
 /// Runs source -> synapse node and compares every current; then again without a recorder on the
 /// current, where it is added straight to the target.
-void check_node(Builder& b, NodeSpec node, const std::vector<Synapse>& synapses,
-                std::int64_t n_pre, std::int64_t n_post) {
+void check_node(Builder& b, NodeSpec node, const std::vector<Synapse>& synapses, std::int64_t n_pre,
+                std::int64_t n_post) {
   Sequence random(static_cast<std::uint64_t>(synapses.size()));
   const auto events = random_events(random, kSteps, n_pre, 3);
   node.outputs[0].scale = kScale;
@@ -195,10 +195,9 @@ TEST(conv2d) {
     std::int64_t c, h, w, o, kh, kw, stride, padding, dilation, groups;
     bool delays;
   };
-  for (const Case& t : {Case{2, 5, 6, 4, 3, 3, 1, 1, 1, 1, false},
-                        Case{4, 7, 5, 4, 3, 2, 2, 0, 2, 2, false},
-                        Case{3, 6, 6, 3, 2, 2, 2, 0, 1, 3, true},
-                        Case{2, 4, 4, 2, 3, 3, 1, 2, 1, 1, true}}) {
+  for (const Case& t :
+       {Case{2, 5, 6, 4, 3, 3, 1, 1, 1, 1, false}, Case{4, 7, 5, 4, 3, 2, 2, 0, 2, 2, false},
+        Case{3, 6, 6, 3, 2, 2, 2, 0, 1, 3, true}, Case{2, 4, 4, 2, 3, 3, 1, 2, 1, 1, true}}) {
     const std::int64_t ho = (t.h + 2 * t.padding - t.dilation * (t.kh - 1) - 1) / t.stride + 1;
     const std::int64_t wo = (t.w + 2 * t.padding - t.dilation * (t.kw - 1) - 1) / t.stride + 1;
     const std::int64_t cg = t.c / t.groups;
@@ -254,8 +253,8 @@ NodeSpec rule_node(Builder& b, const char* rule, std::int64_t n_pre, std::int64_
                    const std::vector<float>& weights) {
   NodeSpec node = synapse("s", "sparse", n_pre, n_post);
   node.attr_count = 10 + 1;
-  node.attrs = [=, w = b.tensor(weights), t = b.tensor<std::uint32_t>({1u << 30, 3u << 30})](
-                   Packer& out) {
+  node.attrs = [=, w = b.tensor(weights),
+                t = b.tensor<std::uint32_t>({1u << 30, 3u << 30})](Packer& out) {
     out.field("n_pre", n_pre).field("n_post", n_post).text("rule", rule).str("key").uint64(kKey);
     out.field("count", count).field("lo", 1).field("table", t);
     out.str("multapses").boolean(multapses).str("autapses").boolean(autapses);
@@ -282,8 +281,8 @@ TEST(rule_fixed_in_degree) {
       std::set<std::int64_t> seen;
       for (std::int64_t m = 0; m < 4; ++m) {
         const auto e = static_cast<std::uint64_t>(j * 4 + m);
-        std::int64_t source = multapses ? pick(u(e, 1), n)
-                                        : permutation(static_cast<std::uint32_t>(m));
+        std::int64_t source =
+            multapses ? pick(u(e, 1), n) : permutation(static_cast<std::uint32_t>(m));
         if (!autapses && source >= j) ++source;
         CHECK(autapses || source != j);
         CHECK(seen.insert(source).second || multapses);
@@ -358,7 +357,8 @@ TEST(weights_at_run_time) {
   const float* x = samples.samples.as<float>();
   CHECK(x[0] == 1.0f && x[1] == 2.0f && x[2] == 4.0f && x[3] == 8.0f);
   const std::vector<float> too_large = {2000.0f, 100.0f};
-  CHECK_THROWS(argument, engine.write("d", "weights", "", {DType::float32, {1, 2}, too_large.data()}));
+  CHECK_THROWS(argument,
+               engine.write("d", "weights", "", {DType::float32, {1, 2}, too_large.data()}));
   CHECK_THROWS(shape, engine.write("d", "weights", "", {DType::float32, {2, 2}, too_large.data()}));
   Array now = engine.read("d", "weights", "");
   CHECK(now.as<float>()[1] == 8.0f);

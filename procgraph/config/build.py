@@ -14,7 +14,7 @@ from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node
 from procgraph.config.types import Argument, arguments
 from procgraph.config.views import PortReference, parse_port, split_channel
-from procgraph.errors import ConnectionError, DeviceError, ProcgraphError, did_you_mean
+from procgraph.errors import ConnectionError, DeviceError, ParameterError, ProcgraphError, ShapeError, did_you_mean
 from procgraph.spec.declare import Param
 from procgraph.spec.ports import InPort, OutPort
 from procgraph.spec.process import Process, to_steps
@@ -145,13 +145,11 @@ class Builder:
             source, target = self._port(parse_port(entry.source)), self._port(parse_port(entry.target))
             if source is not None and target is not None:
                 self._connect(source, target, entry, node.mark)
-        except ProcgraphError as error:
+        except (ConnectionError, ShapeError) as error:
+            self.report.add(node.mark, str(error))
+        except ProcgraphError as error:  # a Process that cannot tell its shape
             found = self.locator.locate(error)
-            place = (
-                Mark(found.file, found.line, found.column)
-                if not isinstance(error, ConnectionError) and found.line
-                else node.mark
-            )
+            place = Mark(found.file, found.line, found.column) if found.line else node.mark
             self.report.add(place, found.message)
         except Exception as error:
             self.report.add(node.mark, f"{what}: {type(error).__name__}: {error}")
@@ -198,7 +196,10 @@ class Builder:
             )
             raise ConnectionError(f"{wrong} is an {sort}; a channel {wanted}. Write 'process.output -> process.input'.")
         if isinstance(entry.delay, str):
-            to_steps(entry.delay, self.dt, f"{source} -> {target}: delay")
+            try:
+                to_steps(entry.delay, self.dt, f"{source} -> {target}: delay")
+            except ParameterError as error:
+                raise ConnectionError(str(error)) from None
         connection = source.connect(target, delay=entry.delay, capacity=entry.capacity, when_full=entry.when_full)
         object.__setattr__(connection, "where", str(mark))  # errors of later passes quote it
         self.locator.channels.append((str(source), str(target), mark))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from procgraph.compiler.backend import backend
 from procgraph.compiler.pipeline import compile_flat, front
 from procgraph.config.build import Builder
 from procgraph.config.locate import Locator
@@ -43,7 +44,7 @@ class Config:
             ConfigError: a pass refuses the graph; the problem names the line of the Process or channel.
         """
         try:
-            choose_device(self.graph, self.run.devices)
+            backend(choose_device(self.graph, self.run.devices))
             return compile_flat(front(self.graph))
         except ProcgraphError as error:
             raise self.error(error) from error
@@ -97,6 +98,8 @@ def load_config(
     run = (
         validated(RunSettings, run_node.node, "run", report) if run_node and run_node.node.entries() else RunSettings()
     )
+    place, mark = tree.find(("run", "devices"))
+    builder.locator.devices = mark if len(place) == 2 else None
     graph = None
     if file is not None and not report.problems:
         graph = _graph(builder, file.seed, report, tree)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from procgraph.config.problems import Mark, Problem
 from procgraph.config.tree import Entry
+from procgraph.errors import DeviceError
 
 __all__ = ["Locator"]
 
@@ -15,18 +16,20 @@ __all__ = ["Locator"]
 class Locator:
     """Knows where Processes and channels stand.
 
-    ``channels`` holds (source, target, place) with ports as ``process.port``, views appended.
+    ``channels`` holds (source, target, place) with ports as ``process.port``, views appended; ``devices`` is the
+    place of the run's devices.
     """
 
     file: str
     processes: dict[str, Entry] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     channels: list[tuple[str, str, Mark]] = field(default_factory=list)
+    devices: Mark | None = None
 
     def locate(self, error: BaseException | str) -> Problem:
         """The finding for an error; without a name in it, its place is the whole file."""
         text, place = self._written(str(error))
-        mark = place or self._channel(text) or self._process(text) or Mark(self.file)
+        mark = place or self._channel(text) or self._process(text) or self._devices(error) or Mark(self.file)
         return Problem(mark.file, mark.line, mark.column, text)
 
     def key(self, process: str, text: str) -> Mark | None:
@@ -43,6 +46,9 @@ class Locator:
             if re.search(rf"'{re.escape(key)}'", text) and key != "type":
                 return found.key
         return entry.key
+
+    def _devices(self, error: BaseException | str) -> Mark | None:
+        return self.devices if isinstance(error, DeviceError) else None
 
     def _written(self, text: str) -> tuple[str, Mark | None]:
         """Messages that say where a connection was written."""

@@ -63,7 +63,7 @@ def arguments(cls: type[Process]) -> dict[str, Argument]:
         takes_rest = any(p.kind is p.VAR_KEYWORD for p in parameters)
         for p in parameters:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "name":
-                annotation = "" if p.annotation is p.empty else str(p.annotation)
+                annotation = "" if p.annotation is p.empty else inspect.formatannotation(p.annotation).strip("'")
                 required = p.default is p.empty
                 found.setdefault(
                     p.name,

@@ -12,7 +12,7 @@ from procgraph.errors import ProgramFormatError
 from procgraph.ir.nodes import Node
 from procgraph.ir.philox import feistel, philox, pick, words_of
 
-__all__ = ["SynapseList", "binomial_table", "expand", "rule_size", "synapse_load"]
+__all__ = ["SynapseList", "binomial_table", "expand", "rule_size", "synapse_count", "synapse_load"]
 
 
 class SynapseList(NamedTuple):
@@ -69,12 +69,12 @@ def _skip(partner: NDArray[np.int64], own: NDArray[np.int64], shift: int) -> NDA
 
 def _pairs(node: Node) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     a = node.attrs
-    if node.op == "sparse":
+    if node.pattern == "sparse":
         return _rule_pairs(a) if "rule" in a else (a["pre"].astype(np.int64), a["post"].astype(np.int64))
     n_in, n_out = node.inputs[0].n, node.outputs[0].n
-    if node.op == "one_to_one":
+    if node.pattern == "one_to_one":
         return np.arange(n_in), np.arange(n_in)
-    if node.op in ("dense", "all_to_all"):
+    if node.pattern in ("dense", "all_to_all"):
         return np.tile(np.arange(n_in), n_out), np.repeat(np.arange(n_out), n_in)
     raise ProgramFormatError(f"node {node.name!r}: op {node.op!r} has no list of pairs.")
 
@@ -142,6 +142,14 @@ def _rule_load(a: dict[str, Any], w: NDArray[np.float64]) -> tuple[float, int]:
     return terms * float(w.max(initial=0.0)), terms
 
 
+def synapse_count(node: Node) -> int:
+    """Number of synapses of a node."""
+    a = node.attrs
+    if node.pattern == "sparse":
+        return int(a["synapses"] if "rule" in a else a["pre"].size)
+    return node.inputs[0].n * (1 if node.pattern == "one_to_one" else node.outputs[0].n)
+
+
 def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tuple[float, int]:
     """Largest sum of absolute weights at one target, and the largest number of synapses there."""
     a = node.attrs
@@ -149,11 +157,11 @@ def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tupl
     w = np.abs((a["weight_table"] if "weight_table" in a and not given.size else given).astype(np.float64))
     if "rule" in a:
         return _rule_load(a, w)
-    if node.op == "dense":
+    if node.pattern == "dense":
         return float(w.sum(axis=1).max(initial=0.0)), int(a["n_pre"])
-    if node.op == "all_to_all":
+    if node.pattern == "all_to_all":
         return float(w[0]) * int(a["n_pre"]), int(a["n_pre"])
-    if node.op == "one_to_one":
+    if node.pattern == "one_to_one":
         return float(w.max(initial=0.0)), 1
     synapses = expand(node, weights)
     n_post = node.outputs[0].n

@@ -14,7 +14,7 @@ __all__ = ["Channel", "Column", "Input", "KernelSource", "Node", "Output", "Spik
 
 Tensor = NDArray[Any]
 
-SYNAPSES = frozenset({"dense", "sparse", "one_to_one", "all_to_all", "conv2d"})
+SYNAPSES = frozenset({"dense", "sparse", "one_to_one", "all_to_all", "conv2d", "plastic"})
 
 
 @dataclass
@@ -83,6 +83,11 @@ class Node:
 
     def output(self, name: str) -> int:
         return _find(self.outputs, name, f"node {self.name!r} output")
+
+    @property
+    def pattern(self) -> str:
+        """Op that says which synapses there are: that of a plastic node's description, else its own."""
+        return str(self.attrs.get("pattern", self.op))
 
     @property
     def delays(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
 
 __all__ = ["verify"]
 
-OPS = ("elementwise", "dense", "sparse", "one_to_one", "all_to_all", "conv2d", "event_source", "dense_source", "argmax", "host")
+OPS = ("elementwise", "dense", "sparse", "one_to_one", "all_to_all", "conv2d", "plastic", "event_source", "dense_source", "argmax", "host")
 POLICIES = ("block", "drop_oldest", "drop_newest", "latest", "error")
 MAX_N = 2**31 - 1
 MAX_DELAY = 1_000_000
@@ -56,8 +56,9 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
     for node in ir.nodes:
         if not node.is_synapse:
             continue
-        if len(node.inputs) != 1 or len(node.outputs) != 1:
-            yield f"synapse {node.name!r} has {len(node.inputs)} inputs and {len(node.outputs)} outputs; wanted one of each"
+        wanted = 3 if node.op == "plastic" else 1
+        if len(node.inputs) != wanted or len(node.outputs) != 1:
+            yield f"synapse {node.name!r} has {len(node.inputs)} inputs and {len(node.outputs)} outputs; wanted {wanted} and 1"
             continue
         low, high = node.delays
         if not 0 <= low <= high <= MAX_DELAY:
@@ -74,19 +75,19 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
 def _synapse_sizes(node: Node) -> Iterator[str]:
     a, n_in, n_out = node.attrs, node.inputs[0].n, node.outputs[0].n
     what = f"synapse {node.name!r}"
-    if node.op in ("dense", "sparse", "all_to_all") and (a["n_pre"], a["n_post"]) != (n_in, n_out):
+    if node.pattern in ("dense", "sparse", "all_to_all") and (a["n_pre"], a["n_post"]) != (n_in, n_out):
         yield f"{what}: {a['n_pre']} to {a['n_post']} elements, but its ports have {n_in} and {n_out}"
-    if node.op == "dense" and a["weights"].shape != (n_out, n_in):
+    if node.pattern == "dense" and a["weights"].shape != (n_out, n_in):
         yield f"{what}: weights of shape {a['weights'].shape}; wanted {(n_out, n_in)}"
-    if node.op == "sparse" and "rule" not in a:
+    if node.pattern == "sparse" and "rule" not in a:
         pre, post = a["pre"], a["post"]
         if pre.shape != post.shape or a["weights"].size not in (1, pre.size):
             yield f"{what}: {pre.size} sources, {post.size} targets, {a['weights'].size} weights do not belong together"
         elif pre.size and (pre.min() < 0 or pre.max() >= n_in or post.min() < 0 or post.max() >= n_out):
             yield f"{what}: an index lies outside {n_in} sources or {n_out} targets"
-    if node.op == "one_to_one" and (n_in != n_out or a["weights"].size not in (1, n_in)):
+    if node.pattern == "one_to_one" and (n_in != n_out or a["weights"].size not in (1, n_in)):
         yield f"{what}: {n_in} sources, {n_out} targets, {a['weights'].size} weights do not belong together"
-    if node.op == "conv2d" and (np.prod(a["in_shape"]), np.prod(a["out_shape"])) != (n_in, n_out):
+    if node.pattern == "conv2d" and (np.prod(a["in_shape"]), np.prod(a["out_shape"])) != (n_in, n_out):
         yield f"{what}: shapes {a['in_shape']} and {a['out_shape']} do not fit ports of {n_in} and {n_out}"
 
 

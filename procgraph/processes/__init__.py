@@ -17,6 +17,7 @@ from procgraph.processes.sources.poisson import BernoulliSource, PoissonSource
 from procgraph.processes.sources.sinks import ArraySink, SpikeSink
 from procgraph.processes.synapses.conv import AvgPool2d, Conv2d, SumPool2d
 from procgraph.processes.synapses.dense import AllToAll, Dense, OneToOne
+from procgraph.processes.synapses.plastic import Plastic
 from procgraph.processes.synapses.sparse import Sparse
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Izhikevich",
     "LatencyEncoder",
     "OneToOne",
+    "Plastic",
     "PoissonEncoder",
     "PoissonSource",
     "RateDecoder",

@@ -63,7 +63,7 @@ def _table(d: Distribution) -> NDArray[np.float64]:
         raise ParameterError(f"{d} has no probability between low and high. Move them.")
     inverse = d.quantile()
     p = below + (np.arange(LEVELS) + 0.5) / LEVELS * (above - below)
-    values = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
+    values: NDArray[np.float64] = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
     if d.grid:
         values = np.clip(np.rint(values / d.grid), np.ceil(d.low / d.grid), np.floor(d.high / d.grid)) * d.grid
     return values

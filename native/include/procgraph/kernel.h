@@ -31,11 +31,12 @@ typedef struct pg_kernel_args {
   int64_t n;                  /* elements in this call, 1 ... PG_KERNEL_CHUNK */
   const void* const* columns; /* per column: n values (float or int32_t) */
   void* const* states;        /* per state: n values (float or int32_t), updated in place */
-  const void* const* inputs;  /* per input: events and currents -> int32_t sums; array -> its dtype */
-  const float* input_scales;  /* per input: 2^-scale of a current, 1 for others */
-  void* const* outputs;       /* per component of each output, in order (output 0 component 0, output 0
-                                 component 1, output 1 ...): events -> int32_t payloads; current ->
-                                 float; array -> its dtype */
+  const void* const*
+      inputs; /* per input: events and currents -> int32_t sums; array -> its dtype */
+  const float* input_scales; /* per input: 2^-scale of a current, 1 for others */
+  void* const* outputs; /* per component of each output, in order (output 0 component 0, output 0
+                           component 1, output 1 ...): events -> int32_t payloads; current ->
+                           float; array -> its dtype */
   const int32_t* const* draws; /* per draw: n values in [0, 2^31) */
 } pg_kernel_args;
 

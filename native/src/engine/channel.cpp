@@ -93,7 +93,7 @@ void Channel::route(const EventList& events) {
     }
   }
   std::sort(routed_.begin(), routed_.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   for (std::size_t i = 0; i < routed_.size();) {
     const std::int32_t target = routed_[i].first;
     std::uint32_t sum = 0;

@@ -29,8 +29,8 @@ Array export_ring(const EventRing& ring, std::int64_t last, std::int32_t ages, s
     for (std::size_t lane = 0; lane < lanes; ++lane) {
       const EventList& events = ring.at(last - age, lane);
       for (std::size_t e = 0; e < events.size(); ++e) {
-        rows.insert(rows.end(), {age, static_cast<std::int32_t>(lane), events.index()[e],
-                                 events.payload()[e]});
+        rows.insert(rows.end(),
+                    {age, static_cast<std::int32_t>(lane), events.index()[e], events.payload()[e]});
       }
     }
   }
@@ -286,9 +286,9 @@ State Engine::Impl::export_state() {
                       : export_values(output, last));
     }
     if (const EventRing* history = node->history()) {
-      out.emplace(text(name, "/history/s_in"),
-                  export_ring(*history, last, node->spec().synapse()->delays.largest,
-                              node->lanes()));
+      out.emplace(
+          text(name, "/history/s_in"),
+          export_ring(*history, last, node->spec().synapse()->delays.largest, node->lanes()));
     }
     for (const auto& [section, item] : node->written_parameters()) {
       out.emplace(parameter_key(name, section, item), node->read_parameter(section, item));

@@ -24,9 +24,7 @@ class EventList {
     size_ += count;
   }
 
-  void append(const EventList& other) {
-    append(other.index(), other.payload(), other.size_);
-  }
+  void append(const EventList& other) { append(other.index(), other.payload(), other.size_); }
 
   void append(std::int32_t index, std::int32_t payload) { append(&index, &payload, 1); }
 
@@ -70,9 +68,7 @@ class EventRing {
  public:
   EventRing() = default;
   EventRing(std::int32_t depth, std::int32_t lanes)
-      : ring_(depth),
-        lanes_(static_cast<std::size_t>(lanes)),
-        lists_(ring_.slots() * lanes_) {}
+      : ring_(depth), lanes_(static_cast<std::size_t>(lanes)), lists_(ring_.slots() * lanes_) {}
 
   EventList& at(std::int64_t step, std::size_t lane) {
     return lists_[ring_.of(step) * lanes_ + lane];

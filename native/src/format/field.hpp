@@ -13,7 +13,8 @@ namespace procgraph {
 /// value and what is allowed.
 class Field {
  public:
-  Field(const msgpack::Value& value, std::string where) : value_(&value), where_(std::move(where)) {}
+  Field(const msgpack::Value& value, std::string where)
+      : value_(&value), where_(std::move(where)) {}
 
   /// Item of a map; an absent one is an error.
   Field at(std::string_view key) const;

@@ -18,7 +18,8 @@ Policy read_policy(const Field& field) {
 }
 
 void check_kinds(const Field& field, const OutputPort& out, const InputPort& in) {
-  if (out.kind != in.kind) field.fail(text("joins '", out.name, "' to '", in.name, "' of another kind"));
+  if (out.kind != in.kind)
+    field.fail(text("joins '", out.name, "' to '", in.name, "' of another kind"));
   if (out.kind == PortKind::array && !convertible(out.dtype, in.dtype)) {
     field.fail(text("joins ", dtype_name(out.dtype), " to ", dtype_name(in.dtype)));
   }

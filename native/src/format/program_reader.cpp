@@ -101,7 +101,8 @@ template <class T>
 void check_unique(const Field& list, const std::vector<T>& items) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (items[i].name == items[j].name) list.fail(text("two items are named '", items[i].name, "'"));
+      if (items[i].name == items[j].name)
+        list.fail(text("two items are named '", items[i].name, "'"));
     }
   }
 }

@@ -108,9 +108,7 @@ Lanes multiply(const Lanes& a, const Lanes& b) {
   });
 }
 Lanes mix(const Lanes& product, const Lanes& word, const Lanes& key) {
-  return each([&](std::size_t i) {
-    return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i];
-  });
+  return each([&](std::size_t i) { return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i]; });
 }
 Lanes pair(const Lanes& low, const Lanes& high) {
   return each([&](std::size_t i) {

@@ -31,7 +31,8 @@ std::vector<std::pair<std::string, std::string>> KernelRegistry::load(const std:
     throw Error(ErrorKind::device, path, "does not export pg_kernel_table");
   }
   std::vector<std::pair<std::string, std::string>> loaded;
-  for (const pg_kernel_entry* entry = table(); entry != nullptr && entry->name != nullptr; ++entry) {
+  for (const pg_kernel_entry* entry = table(); entry != nullptr && entry->name != nullptr;
+       ++entry) {
     add(entry->name, entry->hash, {entry->fn, nullptr});
     loaded.emplace_back(entry->name, entry->hash);
   }

@@ -41,7 +41,8 @@ class Elementwise final : public RuntimeNode {
     state_pointers_.resize(states.size());
     input_pointers_.resize(inputs.size());
     for (const auto& port : spec.inputs) {
-      input_scales_.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale) : 1.0f);
+      input_scales_.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale)
+                                                             : 1.0f);
     }
     const auto draws = static_cast<std::size_t>(attrs_.draws);
     draw_values_ = Buffer<std::int32_t>(draws * kChunk);
@@ -218,9 +219,9 @@ class Elementwise final : public RuntimeNode {
     const OutputPort& port = output.port();
     const std::size_t element = static_cast<std::size_t>(component.first) + begin;
     if (port.kind == PortKind::current) {
-      const bool any = loops_.to_fixed(reinterpret_cast<const float*>(component.scratch.data()), n,
-                                       port.bound, std::ldexp(1.0f, port.scale),
-                                       output.current(step, lane) + element);
+      const bool any =
+          loops_.to_fixed(reinterpret_cast<const float*>(component.scratch.data()), n, port.bound,
+                          std::ldexp(1.0f, port.scale), output.current(step, lane) + element);
       if (any) output.set_silent(step, false);
       return;
     }

@@ -32,8 +32,9 @@ class EventSource final : public RuntimeNode {
     while (end < ticks_.size() && ticks_[end] == tick) ++end;
     if (end == next_) return;
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      outputs[0].events.at(step, lane).append(index_.data() + next_, payload_.data() + next_,
-                                              end - next_);
+      outputs[0]
+          .events.at(step, lane)
+          .append(index_.data() + next_, payload_.data() + next_, end - next_);
     }
     next_ = end;
   }
@@ -132,8 +133,8 @@ class DenseSource final : public RuntimeNode {
     Output& output = outputs[0];
     const float factor = std::ldexp(1.0f, output.port().scale);
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      const bool any = loops_.to_fixed(row, output.n(), output.port().bound, factor,
-                                       output.current(step, lane));
+      const bool any =
+          loops_.to_fixed(row, output.n(), output.port().bound, factor, output.current(step, lane));
       if (any) output.set_silent(step, false);
     }
   }

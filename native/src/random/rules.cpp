@@ -108,9 +108,9 @@ void fixed_degree(const SparseAttrs& attrs, Writer& out) {
   for (std::uint32_t row = 0; row < rows; ++row) {
     const Permutation permutation(partners.n, split(rule.key), row, stream);
     for (std::uint32_t m = 0; m < count; ++m) {
-      const std::uint32_t drawn =
-          rule.multapses ? pick(uniform(std::uint64_t{row} * count + m), partners.n)
-                         : permutation(m);
+      const std::uint32_t drawn = rule.multapses
+                                      ? pick(uniform(std::uint64_t{row} * count + m), partners.n)
+                                      : permutation(m);
       const std::uint32_t partner = partners.shift(drawn, row);
       if (by_target) {
         out.add(partner, row);

@@ -17,6 +17,7 @@ struct SynapseRun {
 
 /// Calls `visit` for all synapses of a sparse node, listed or made by its rule. Throws Error
 /// (`format`) where the rule makes another number than the Program says.
-void for_each_synapse(const SparseAttrs& attrs, const std::function<void(const SynapseRun&)>& visit);
+void for_each_synapse(const SparseAttrs& attrs,
+                      const std::function<void(const SynapseRun&)>& visit);
 
 }  // namespace procgraph

@@ -106,8 +106,8 @@ class Conv2d final : public Projection {
 Projection::Load Conv2d::load(std::span<const float> weights) const {
   const auto n = static_cast<std::size_t>(attrs_.n_post);
   Load load{std::vector<double>(n), std::vector<double>(n)};
-  const auto plane = static_cast<std::size_t>(attrs_.in_shape[1]) *
-                     static_cast<std::size_t>(attrs_.in_shape[2]);
+  const auto plane =
+      static_cast<std::size_t>(attrs_.in_shape[1]) * static_cast<std::size_t>(attrs_.in_shape[2]);
   const auto width = static_cast<std::size_t>(attrs_.in_shape[2]);
   for (std::size_t list = 0; list < taps_.size(); ++list) {
     for (std::size_t i = 0; i < plane; ++i) {
@@ -115,8 +115,8 @@ Projection::Load Conv2d::load(std::span<const float> weights) const {
         const std::int32_t row = row_of_[i / width * kh_ + tap.u];
         const std::int32_t column = column_of_[i % width * kw_ + tap.v];
         if ((row | column) < 0) continue;
-        const auto target = static_cast<std::size_t>(
-            tap.first + row * std::int64_t{attrs_.out_shape[2]} + column);
+        const auto target =
+            static_cast<std::size_t>(tap.first + row * std::int64_t{attrs_.out_shape[2]} + column);
         load.weight[target] += std::abs(static_cast<double>(weights[tap.number]));
         load.synapses[target] += 1;
       }

@@ -23,8 +23,8 @@ void Segments::build(std::int64_t count, const Delays& delays,
   for (std::size_t i = 0; i < delays_.size(); ++i) {
     number_of[static_cast<std::size_t>(delays_[i])] = static_cast<std::uint32_t>(i);
   }
-  const auto each = delays.each != nullptr ? delays.each->as<std::int32_t>()
-                                           : std::span<const std::int32_t>();
+  const auto each =
+      delays.each != nullptr ? delays.each->as<std::int32_t>() : std::span<const std::int32_t>();
   std::vector<Entry> entries(size);
   std::vector<std::size_t> next(row_begin_.begin(), row_begin_.end() - 1);
   visit_all([&](std::int64_t number, std::int32_t source, std::int32_t target) {

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from procgraph.compiler.codegen.cpp import KERNEL_TABLE, render_table
 from procgraph.compiler.flat import FlatGraph, Link, PortKey
 from procgraph.errors import ConnectionError, ParameterError, ShapeError
-from procgraph.ir.connectivity import binomial_table, rule_size
+from procgraph.ir.connectivity import binomial_table, rule_size, synapse_count
 from procgraph.ir.nodes import Channel, Input, KernelSource, Node, Output, SpikeIR, column
 from procgraph.ir.philox import rule_key
 from procgraph.spec.declare import In, Out, State
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process, to_steps
+from procgraph.spec.rules import Rule
 from procgraph.spec.trace import column_values, is_elementwise, trace
 
 __all__ = ["element_columns", "initial_state", "lower"]
@@ -39,8 +40,12 @@ def lower(flat: FlatGraph) -> SpikeIR:
 
 def _user_kernels(flat: FlatGraph) -> list[KernelSource]:
     """Source of every kernel that is not built in."""
-    own = [p for p in flat.leaves.values() if is_elementwise(type(p)) and not type(p).builtin]
-    kernels = {k.hash: k for k in (trace(p, flat.graph.dt) for p in own)}
+    own = [trace(p, flat.graph.dt) for p in flat.leaves.values() if is_elementwise(type(p)) and not type(p).builtin]
+    for process in flat.leaves.values():
+        rule = getattr(process, "rule", None)
+        if isinstance(rule, Rule) and not type(rule).builtin:
+            own += rule.kernels(flat.graph.dt).values()
+    kernels = {k.hash: k for k in own}
     made = [KernelSource(k.name, k.hash, render_table([k], KERNEL_TABLE)) for k in kernels.values()]
     return sorted(made, key=lambda k: (k.name, k.hash))
 
@@ -64,9 +69,28 @@ def _node(name: str, process: Process, flat: FlatGraph, dt: float) -> Node:
         node.op = attrs.pop("op")
         node.w_max = process.values.get("w_max", 0.0)
         node.states = [column(k, v, v.dtype.name) for k, v in attrs.pop("states", {}).items()]
+        rule = attrs.pop("rule_process", None)
         node.attrs = _complete_rule(attrs, flat.graph.seed, name) if "rule" in attrs else attrs
         node.n = max((s.tensor.size for s in node.states), default=1)
+        if rule is not None:
+            _plastic(node, rule, dt)
     return node
+
+
+def _plastic(node: Node, rule: Rule, dt: float) -> None:
+    """Functions, columns and variables of a plasticity rule; the node has one element for each synapse."""
+    if (node.period, node.phase) != (1, 0):
+        raise ParameterError(f"{node.name}.period is {node.period}; allowed for plastic synapses: 1.")
+    node.n = max(1, synapse_count(node))
+    node.w_max = max(abs(rule.values["w_min"]), abs(rule.values["w_max"]))
+    functions, columns = [], {}
+    for event, kernel in rule.kernels(dt).items():
+        functions.append({"event": event, "kernel": kernel.name, "hash": kernel.hash, "columns": [a.name for a in kernel.columns], "states": [a.name for a in kernel.states], "inputs": [a.name for a in kernel.inputs]})
+        for made in element_columns(rule.as_process(event), 1, dt, rule.values, [(a.name, a.dtype) for a in kernel.columns]):
+            columns[made.name] = made
+    node.columns = [columns[k] for k in sorted(columns)]
+    node.states = [column(k, initial_state(rule, k, d), d.dtype) for k, d in rule.variables.items()]
+    node.attrs["functions"] = functions
 
 
 def _add_ports(node: Node, process: Process, shapes: dict[str, Shape]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import procgraph.processes
 from procgraph.compiler.codegen.cpp import render_table
+from procgraph.processes import rules
 from procgraph.spec.process import registry
 from procgraph.spec.trace import is_elementwise, trace
 
@@ -18,8 +19,11 @@ __all__ = ["render_builtins"]
 
 def render_builtins() -> str:
     """C++ source of the kernels of ``procgraph.processes``."""
-    classes = [registry[name] for name in sorted(procgraph.processes.__all__) if is_elementwise(registry[name])]
-    return render_table([trace(cls(shape=1), 1.0) for cls in classes], "PG_KERNEL_TABLE")
+    classes = [registry[name] for name in sorted(procgraph.processes.__all__)]
+    kernels = [trace(cls(shape=1), 1.0) for cls in classes if is_elementwise(cls)]
+    for name in rules.__all__:
+        kernels += getattr(rules, name)().kernels(1.0).values()
+    return render_table(kernels, "PG_KERNEL_TABLE")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ __all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
 
 COMPILER_FLAGS = ["-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared"]
 COMPILE_TIMEOUT_S = 120
-Arrays = list[NDArray[Any]]
+Arrays = Sequence[NDArray[Any]]
 
 
 def find_compiler() -> str | None:
@@ -70,7 +70,7 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     return library
 
 
-def numpy_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+def numpy_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, Sequence[float], Arrays, Arrays], None]:
     """The Process's own ``step`` as a kernel over chunks of NumPy views.
 
     Raises:
@@ -81,7 +81,7 @@ def numpy_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float], A
         raise BackendError(f"node {node.name!r} is a {node.type!r}, which is not declared here. Import the module that declares it.")
     draws = [k for k, d in cls.declarations.items() if isinstance(d, Draw)]
 
-    def kernel(columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays) -> None:
+    def kernel(columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays) -> None:
         scope = Namespace(nested({c.name: a for c, a in zip(node.columns, columns)}), node.type)
         x: dict[str, Any] = dict(zip(draws, drawn))
         for port, array, scale in zip(node.inputs, inputs, scales):

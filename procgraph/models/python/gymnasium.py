@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from procgraph.errors import CheckpointError, DeviceError, ParameterError
 from procgraph.models.python.episodes import SEED_RANGE, EpisodeModel
 from procgraph.spec.ports import Shape
+
+if TYPE_CHECKING:
+    from procgraph.processes.io.gymnasium import Gymnasium
 
 __all__ = ["GymnasiumModel", "observation_shapes"]
 
@@ -66,6 +69,8 @@ def observation_shapes(env: str, options: Mapping[str, Any], owner: str) -> dict
 
 class GymnasiumModel(EpisodeModel):
     """Steps the environment once a tick."""
+
+    process: Gymnasium
 
     def open(self) -> None:
         self.refuse_batch()

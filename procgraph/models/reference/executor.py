@@ -16,6 +16,7 @@ from procgraph.ir.nodes import Channel, Node, SpikeIR
 from procgraph.ir.program import Program
 from procgraph.models.reference import state
 from procgraph.models.reference.nodes import Model, make_model, to_fixed
+from procgraph.models.reference.plastic import PlasticSynapse
 from procgraph.models.reference.records import Records
 from procgraph.models.reference.synapses import ReferenceSynapse
 
@@ -81,9 +82,11 @@ class ReferenceExecutor:
         self.batch = options.batch
         self.seed = program.ir.seed if options.seed is None else options.seed
         self.models: dict[int, Model] = {}
-        self.synapses: dict[int, ReferenceSynapse] = {}
+        self.synapses: dict[int, ReferenceSynapse | PlasticSynapse] = {}
         for i, node in enumerate(self.ir.nodes):
-            if node.is_synapse:
+            if node.op == "plastic":
+                self.synapses[i] = PlasticSynapse(node, self.batch)
+            elif node.is_synapse:
                 self.synapses[i] = ReferenceSynapse(node, self.batch)
             elif node.op != "host":
                 self.models[i] = make_model(node, self.batch, self.seed)
@@ -203,7 +206,7 @@ class ReferenceExecutor:
     def _absorb(self, i: int, node: Node) -> None:
         due = self._ticks(node)
         self._pull(i, due)
-        self.synapses[i].absorb(self._step, self.accumulators[i][0] if due else None)
+        self.synapses[i].absorb(self._step, self.accumulators[i] if due else None)
         if due:
             self.counts[i]["ticks"] += 1
             self._empty_inputs(i)
@@ -235,7 +238,7 @@ class ReferenceExecutor:
     def _section(self, i: int, section: str, name: str) -> tuple[Any, str]:
         node = self.ir.nodes[i]
         places: dict[str, Any] = {
-            "state": getattr(self.models.get(i), "states", {}),
+            "state": getattr(self.models.get(i) or self.synapses.get(i), "states", {}),
             "column": getattr(self.models.get(i), "columns", {}),
             "weights": {"weights": None} if i in self.synapses else {},
             "values": vars(self.models[i]) if node.op == "dense_source" else {},

@@ -43,7 +43,9 @@ def export_state(executor: ReferenceExecutor) -> dict[str, Array]:
         for output, ring in zip(node.outputs, executor.rings[i]):
             aged = _by_age(ring, step, output.depth)
             entries[f"{node.name}/out/{output.name}"] = _rows(aged) if output.kind == "events" else aged
-        if i in executor.synapses:
+        if node.op == "plastic":
+            entries |= {f"{node.name}/{k}": v for k, v in executor.synapses[i].export_state(step).items()}
+        elif i in executor.synapses:
             synapse = executor.synapses[i]
             entries[f"{node.name}/history/s_in"] = _rows(_by_age(synapse.history, step, synapse.depth - 1))
     for number, queue in _queues(executor).items():
@@ -102,7 +104,11 @@ def import_state(executor: ReferenceExecutor, entries: Mapping[str, Array]) -> N
                 _fill(ring, step, _dense(_take(entries, key, (-1, 4), np.int32), output.depth, ring, key))
             else:
                 _fill(ring, step, _take(entries, key, (output.depth, batch, output.n), ring.dtype))
-        if i in executor.synapses:
+        if node.op == "plastic":
+            own = executor.synapses[i].export_state(step)
+            found = {k: _take(entries, f"{node.name}/{k}", v.shape, v.dtype) for k, v in own.items()}
+            executor.synapses[i].import_state(step, found)
+        elif i in executor.synapses:
             synapse, key = executor.synapses[i], f"{node.name}/history/s_in"
             _fill(synapse.history, step, _dense(_take(entries, key, (-1, 4), np.int32), max(synapse.depth - 1, 0), synapse.history, key))
     for number, queue in _queues(executor).items():

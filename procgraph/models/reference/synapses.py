@@ -48,9 +48,9 @@ class ReferenceSynapse:
             chosen = synapses.delay == delay
             self.groups.append((int(delay), synapses.pre[chosen], synapses.post[chosen], q[chosen]))
 
-    def absorb(self, step: int, payload: Int32 | None) -> None:
+    def absorb(self, step: int, inputs: list[Int32] | None) -> None:
         """Store what entered at this step (None without a tick)."""
-        self.history[step % self.depth] = 0 if payload is None else payload
+        self.history[step % self.depth] = 0 if inputs is None else inputs[0]
 
     def emit(self, step: int) -> Int32:
         """The output current of this step, fixed point."""

@@ -1,0 +1,1 @@
+../native/python/_native.pyi

@@ -1,0 +1,80 @@
+"""Synapses that learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from procgraph.errors import ParameterError
+from procgraph.processes.synapses.base import Synapse
+from procgraph.processes.synapses.dense import AllToAll
+from procgraph.spec.declare import Data, In, Out
+from procgraph.spec.ports import Shape
+from procgraph.spec.process import Process
+from procgraph.spec.rules import MODULATOR, Rule
+from procgraph.spec.types import Array, Current, Graded
+
+__all__ = ["Plastic"]
+
+
+class Plastic(Process):
+    r"""A projection whose weights follow a plasticity rule.
+
+    In a step: traces decay; each event of ``s_in`` transmits the present weight (it arrives after the common delay); then ``on_pre`` for the synapses of
+    sources with an event, ``on_post`` for those of targets with an event in ``post_in``, ``on_epoch`` at the end of an epoch; then events join the
+    traces. The delay of the channel into ``s_in`` is axonal, those into ``post_in`` and from ``a_out`` are dendritic: the rule sees events when they
+    have arrived at the synapse.
+
+    Args:
+        synapses: ``Dense``, ``Sparse``, ``OneToOne``: connectivity, initial weights and the common delay. It is only a description and stays unconnected.
+        rule: such as ``PairSTDP(w_max=0.3)``.
+        sign: 1, or -1 for a projection that inhibits with weights kept as magnitudes.
+    """
+
+    s_in = In(Graded, flat=True)
+    post_in = In(Graded, flat=True)
+    m = In(Array("float32"), flat=True)
+    a_out = Out(Current, flat=True)
+    weights = Data("float32", doc="weights now")
+
+    def __init__(self, synapses: Synapse, rule: Rule, *, sign: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        if not isinstance(synapses, Synapse) or isinstance(synapses, AllToAll) or synapses.connections or synapses.incoming:
+            raise ParameterError(f"{self.label}: synapses is {synapses!r}; allowed: an unconnected Dense, Sparse or OneToOne.")
+        if not isinstance(rule, Rule) or not rule.handlers:
+            raise ParameterError(f"{self.label}: rule is {rule!r}; allowed: a plasticity rule such as PairSTDP().")
+        if sign not in (1, -1):
+            raise ParameterError(f"{self.label}.sign is {sign!r}; allowed: 1, -1.")
+        if isinstance(synapses.delay, np.ndarray) or getattr(synapses, "drawn_delay", None) is not None:
+            raise ParameterError(f"{self.label}: plastic synapses have one common delay. Use several projections for several delays.")
+        self.synapses, self.rule, self.sign = synapses, rule, sign
+
+    def port_shape(self, name: str) -> Shape | None:
+        if name == MODULATOR:
+            return None
+        return self.synapses.port_shape("s_in" if name == "s_in" else "a_out")
+
+    def infer(self, known: Mapping[str, Shape]) -> dict[str, Shape]:
+        result = self.synapses.infer({k: v for k, v in known.items() if k in ("s_in", "a_out")})
+        after = known.get("a_out") or result.get("a_out")
+        if after is not None:
+            result["post_in"] = after
+        if not any(c.target.name == MODULATOR for c in self.incoming):
+            result[MODULATOR] = (1,)
+        return result
+
+    def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
+        attrs = self.synapses.structure(shapes, dt)
+        n_post, n_mod = (int(np.prod(shapes[p])) for p in ("a_out", MODULATOR))
+        if attrs["op"] == "conv2d":
+            raise ParameterError(f"{self.label}: shared weights cannot be plastic; allowed: Dense, Sparse, OneToOne.")
+        if n_mod not in (1, n_post):
+            raise ParameterError(f"{self.label}.m has {n_mod} elements; allowed: one, or one for each of the {n_post} targets.")
+        rule = self.rule
+        traces = [{"name": k, "side": t.side, "mode": t.mode, "decay": float(rule.decay(k, dt))} for k, t in rule.traces.items()]
+        return {**attrs, "op": "plastic", "pattern": attrs["op"], "sign": self.sign, "epoch": rule.epoch_steps(dt), "traces": traces, "rule_process": rule}
+
+    def output_bound(self, name: str) -> float:
+        return 0.0

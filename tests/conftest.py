@@ -43,7 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--backend") or (BACKENDS if _has_native() or "CI" in os.environ else ("reference",))
     if "cpu" in wanted and not _has_native():
-        raise pytest.UsageError("procgraph._native is not installed. Run pip install -e '.[test]', or choose --backend reference.")
+        raise pytest.UsageError(
+            "procgraph._native is not installed. Run pip install -e '.[test]', or choose --backend reference."
+        )
     config.stash[_selected] = tuple(wanted)
 
 

@@ -49,7 +49,9 @@ class BoundedQueue:
         full = f"channel {self.source} -> {self.target} is full ({self.capacity} items) at step {step}: {self.target} has not read them"
         advice = "Read the port in run_step, raise the capacity, or choose drop_oldest, drop_newest or latest."
         if self.policy == "block":
-            return ChannelBlockedError(f"{full}, and {self.source} would wait for it for ever, since both run in turn. {advice}")
+            return ChannelBlockedError(
+                f"{full}, and {self.source} would wait for it for ever, since both run in turn. {advice}"
+            )
         return ChannelOverflowError(f"{full}. {advice}")
 
     def read(self, step: int) -> list[Any]:

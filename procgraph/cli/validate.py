@@ -8,6 +8,7 @@ from typing import Any
 
 from procgraph.cli.output import Code, print_json
 from procgraph.config.load import load_config
+from procgraph.config.types import known_types
 from procgraph.errors import ConfigError
 from procgraph.spec.process import registry
 
@@ -22,7 +23,7 @@ def validate_files(files: list[Path], as_json: bool, imports: bool) -> None:
     """
     results: list[dict[str, Any]] = []
     for file in files:
-        before = dict(registry)
+        before = known_types()
         problems = _problems(file, imports)
         registry.clear()
         registry.update(before)

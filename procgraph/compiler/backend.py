@@ -175,10 +175,14 @@ def backend(name: str) -> Backend:
     kind = name.partition(":")[0]
     target = BUILT_IN.get(kind) or available_backends().get(kind)
     if target is None:
-        raise DeviceError(f"device {name!r} is unknown.{did_you_mean(kind, available_backends())} 'procgraph devices' lists them.")
+        raise DeviceError(
+            f"device {name!r} is unknown.{did_you_mean(kind, available_backends())} 'procgraph devices' lists them."
+        )
     module, _, attribute = target.partition(":")
     try:
         made: Backend = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:
-        raise DeviceError(f"device {name!r} is not available: {error}. 'procgraph devices' says what would install it.") from error
+        raise DeviceError(
+            f"device {name!r} is not available: {error}. 'procgraph devices' says what would install it."
+        ) from error
     return made

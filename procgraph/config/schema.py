@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from procgraph import processes
 from procgraph.config.arrays import GENERATORS
 from procgraph.config.models import ChannelEntry, GraphFile, RunSettings
 from procgraph.config.types import COMMON, Argument, arguments, default_of, known_types
@@ -36,7 +37,8 @@ def schema_text() -> str:
 
 def json_schema() -> dict[str, Any]:
     """The schema: draft 2020-12, every built-in type with its arguments."""
-    types = {name: cls for name, cls in sorted(known_types().items()) if cls.builtin}
+    known = known_types()
+    types = {name: known[name] for name in sorted(processes.__all__)}
     top = GraphFile.model_json_schema(by_alias=True)
     properties = top["properties"]
     properties["dt"] = {

@@ -118,7 +118,11 @@ def expand(node: Node, weights: NDArray[np.float32] | None = None) -> SynapseLis
 def _expand_rule(node: Node, weights: NDArray[np.float32] | None) -> SynapseList:
     a = node.attrs
     pre, post = _rule_pairs(a)
-    words = words_of(np.arange(pre.size, dtype=np.uint64), 6, int(a["key"])) if {"weight_table", "delay_table"} & set(a) else np.zeros(0, np.uint64)
+    words = (
+        words_of(np.arange(pre.size, dtype=np.uint64), 6, int(a["key"]))
+        if {"weight_table", "delay_table"} & set(a)
+        else np.zeros(0, np.uint64)
+    )
     if weights is None or not weights.size:
         weights = a["weight_table"][(words >> np.uint64(16)).astype(np.int64)] if "weight_table" in a else a["weights"]
     if "delay_table" in a:
@@ -180,7 +184,9 @@ def binomial_table(n: int, p: float) -> tuple[int, NDArray[np.uint32]]:
     spread = 8 * (n * p * (1 - p)) ** 0.5 + 12
     k = k[(k >= n * p - spread) & (k <= n * p + spread)]
     head = lgamma(n + 1)
-    mass = np.array([exp(head - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p)) for i in k.tolist()])
+    mass = np.array(
+        [exp(head - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p)) for i in k.tolist()]
+    )
     cumulative = np.cumsum(mass) / mass.sum()
     thresholds = np.floor(cumulative[:-1] * 2.0**32)
     return int(k[0]), np.minimum(thresholds, 2**32 - 1).astype(np.uint32)

@@ -52,14 +52,26 @@ def write_container(header: dict[str, Any], store: TensorStore) -> bytes:
         offset = start
         table = []
         for array in store.tensors:
-            table.append({"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset, "nbytes": array.nbytes, "crc": zlib.crc32(array.data) if array.size else 0})
+            table.append(
+                {
+                    "dtype": array.dtype.name,
+                    "shape": list(array.shape),
+                    "offset": offset,
+                    "nbytes": array.nbytes,
+                    "crc": zlib.crc32(array.data) if array.size else 0,
+                }
+            )
             offset += array.nbytes + _pad(array.nbytes)
         packed = msgpack.packb({**header, "tensors": table})
         wanted = _FIXED.size + len(packed) + _pad(_FIXED.size + len(packed))
         if wanted == start:
             break
         start = wanted
-    chunks = [_FIXED.pack(MAGIC, VERSION, zlib.crc32(packed), len(packed), offset), packed, b"\0" * _pad(_FIXED.size + len(packed))]
+    chunks = [
+        _FIXED.pack(MAGIC, VERSION, zlib.crc32(packed), len(packed), offset),
+        packed,
+        b"\0" * _pad(_FIXED.size + len(packed)),
+    ]
     for array in store.tensors:
         chunks += [array.tobytes(), b"\0" * _pad(array.nbytes)]
     return b"".join(chunks)
@@ -73,12 +85,16 @@ def read_container(data: bytes | memoryview, what: str = "file") -> tuple[dict[s
     """
     view = memoryview(data)
     if len(view) < _FIXED.size:
-        raise ProgramFormatError(f"{what} has {len(view)} bytes; a Program or checkpoint has at least {_FIXED.size}. It is truncated.")
+        raise ProgramFormatError(
+            f"{what} has {len(view)} bytes; a Program or checkpoint has at least {_FIXED.size}. It is truncated."
+        )
     magic, version, crc, length, total = _FIXED.unpack_from(view)
     if magic != MAGIC:
         raise ProgramFormatError(f"{what} begins with {bytes(magic)!r}, not {MAGIC!r}: it is no Program or checkpoint.")
     if version != VERSION:
-        raise ProgramFormatError(f"{what} has container version {version}; this release reads {VERSION}. Compile the graph again.")
+        raise ProgramFormatError(
+            f"{what} has container version {version}; this release reads {VERSION}. Compile the graph again."
+        )
     if total != len(view):
         raise ProgramFormatError(f"{what} has {len(view)} bytes, but says {total}. It is truncated or was changed.")
     if length > min(MAX_HEADER, len(view) - _FIXED.size):
@@ -108,7 +124,9 @@ def _tensor(view: memoryview, entry: Any, number: int, what: str) -> NDArray[Any
     for size in shape:
         count *= size
     if count * np.dtype(dtype).itemsize != nbytes or offset % ALIGN or offset < 0 or offset + nbytes > len(view):
-        raise ProgramFormatError(f"{label}: {nbytes} bytes at {offset} do not fit shape {shape} of {dtype} or the file.")
+        raise ProgramFormatError(
+            f"{label}: {nbytes} bytes at {offset} do not fit shape {shape} of {dtype} or the file."
+        )
     raw = view[offset : offset + nbytes]
     if (zlib.crc32(raw) if nbytes else 0) != crc:
         raise ProgramFormatError(f"{label}: checksum is wrong. The file is corrupt; compile or save it again.")

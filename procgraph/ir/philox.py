@@ -69,7 +69,9 @@ def draw(key: int, n: int, batch: int, step: int, number: int) -> NDArray[np.int
 def words_of(index: U64, t: int, key: int) -> U64:
     """``u(e, t)`` of the connectivity rules, as uint64."""
     words = np.stack(philox((index >> np.uint64(2)) & np.uint64(0xFFFFFFFF), index >> np.uint64(34), 0, t, key))
-    picked: U64 = np.take_along_axis(words, (index & np.uint64(3)).astype(np.int64)[None, :], axis=0)[0].astype(np.uint64)
+    picked: U64 = np.take_along_axis(words, (index & np.uint64(3)).astype(np.int64)[None, :], axis=0)[0].astype(
+        np.uint64
+    )
     return picked
 
 

@@ -15,7 +15,9 @@ __all__ = ["Program", "decode", "encode"]
 
 VERSION = 1
 _INPUT = ("name", "kind", "n", "dtype", "scale", "limit")
-TENSOR_ATTRS = frozenset({"weights", "delays", "pre", "post", "table", "ticks", "index", "payload", "values", "weight_table", "delay_table"})
+TENSOR_ATTRS = frozenset(
+    {"weights", "delays", "pre", "post", "table", "ticks", "index", "payload", "values", "weight_table", "delay_table"}
+)
 _OUTPUT = ("name", "kind", "n", "dtype", "scale", "depth", "components", "limit", "bound")
 
 
@@ -116,20 +118,33 @@ def decode(data: bytes, what: str = "Program") -> SpikeIR:
 
     header, tensors = read_container(data, what)
     if header.get("kind") != "program" or header.get("version") != VERSION:
-        raise ProgramFormatError(f"{what} is a {header.get('kind')!r} of version {header.get('version')!r}; wanted a program of version {VERSION}.")
+        raise ProgramFormatError(
+            f"{what} is a {header.get('kind')!r} of version {header.get('version')!r}; wanted a program of version {VERSION}."
+        )
     try:
         ir = SpikeIR(float(header["dt"]), int(header["seed"]))
         ir.nodes = [_read_node(n, tensors) for n in header["nodes"]]
         for c in header["channels"]:
             routes = None if c["map"] is None else (tensors[c["map"][0]], tensors[c["map"][1]])
-            ir.channels.append(Channel((c["src"][0], c["src"][1]), (c["dst"][0], c["dst"][1]), c["delay"], routes, c["capacity"], c["policy"]))
+            ir.channels.append(
+                Channel(
+                    (c["src"][0], c["src"][1]),
+                    (c["dst"][0], c["dst"][1]),
+                    c["delay"],
+                    routes,
+                    c["capacity"],
+                    c["policy"],
+                )
+            )
         ir.schedule = [(str(action), int(node)) for action, node in header["schedule"]]
         ir.kernels = [KernelSource(k["name"], k["hash"], k["source"]) for k in header["kernels"]]
         verify(ir, final=True)
     except ProgramFormatError:
         raise
     except Exception as error:
-        raise ProgramFormatError(f"{what}: header does not describe a Program ({type(error).__name__}: {error}).") from error
+        raise ProgramFormatError(
+            f"{what}: header does not describe a Program ({type(error).__name__}: {error})."
+        ) from error
     return ir
 
 

@@ -32,15 +32,29 @@ def _node(number: int, node: Node) -> list[str]:
     if states:
         lines.append(f"    states {states}")
     for p in node.inputs:
-        lines.append(f"    in {p.name}: {p.kind}[{p.n}]" + (f" scale 2^{p.scale}" if p.kind == "current" else f" {p.dtype}" if p.kind == "array" else f" limit {p.limit}"))
+        lines.append(
+            f"    in {p.name}: {p.kind}[{p.n}]"
+            + (
+                f" scale 2^{p.scale}"
+                if p.kind == "current"
+                else f" {p.dtype}"
+                if p.kind == "array"
+                else f" limit {p.limit}"
+            )
+        )
     for o in node.outputs:
-        lines.append(f"    out {o.name}: {o.kind}[{o.n}] depth {o.depth}" + (f" scale 2^{o.scale}" if o.kind == "current" else ""))
+        lines.append(
+            f"    out {o.name}: {o.kind}[{o.n}] depth {o.depth}"
+            + (f" scale 2^{o.scale}" if o.kind == "current" else "")
+        )
     return lines
 
 
 def _channel(ir: SpikeIR, c: Channel) -> str:
     source, target = ir.nodes[c.src[0]], ir.nodes[c.dst[0]]
-    text = f"{source.name}.{source.outputs[c.src[1]].name} -> {target.name}.{target.inputs[c.dst[1]].name} delay {c.delay}"
+    text = (
+        f"{source.name}.{source.outputs[c.src[1]].name} -> {target.name}.{target.inputs[c.dst[1]].name} delay {c.delay}"
+    )
     if c.map is not None:
         text += f" map[{c.map[0].size}]"
     return text + (f" capacity {c.capacity} {c.policy}" if c.capacity is not None else "")

@@ -12,7 +12,19 @@ from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
 
 __all__ = ["verify"]
 
-OPS = ("elementwise", "dense", "sparse", "one_to_one", "all_to_all", "conv2d", "plastic", "event_source", "dense_source", "argmax", "host")
+OPS = (
+    "elementwise",
+    "dense",
+    "sparse",
+    "one_to_one",
+    "all_to_all",
+    "conv2d",
+    "plastic",
+    "event_source",
+    "dense_source",
+    "argmax",
+    "host",
+)
 POLICIES = ("block", "drop_oldest", "drop_newest", "latest", "error")
 MAX_N = 2**31 - 1
 MAX_DELAY = 1_000_000
@@ -65,7 +77,11 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
             yield f"synapse {node.name!r}: delays {low} to {high}; allowed: 0 to {MAX_DELAY}"
         weights = node.attrs["weights"]
         for table in ("weight_table", "delay_table"):
-            if table in node.attrs and ("rule" not in node.attrs or node.attrs[table].shape != (65536,) or not np.isfinite(node.attrs[table]).all()):
+            if table in node.attrs and (
+                "rule" not in node.attrs
+                or node.attrs[table].shape != (65536,)
+                or not np.isfinite(node.attrs[table]).all()
+            ):
                 yield f"synapse {node.name!r}: {table} must be 65536 finite values of a rule"
         if weights.dtype != np.float32 or not np.isfinite(weights).all():
             yield f"synapse {node.name!r}: weights must be finite float32"
@@ -109,7 +125,9 @@ def _channel(ir: SpikeIR, c: Channel, arrays: set[tuple[int, int]]) -> Iterator[
         yield f"{what}: joins {source.kind} to {target.kind}"
     if not 0 <= c.delay <= MAX_DELAY:
         yield f"{what}: delay {c.delay}; allowed: 0 to {MAX_DELAY}"
-    if c.policy not in POLICIES or (c.capacity is not None and (source.kind != "events" or not 1 <= c.capacity <= MAX_N)):
+    if c.policy not in POLICIES or (
+        c.capacity is not None and (source.kind != "events" or not 1 <= c.capacity <= MAX_N)
+    ):
         yield f"{what}: capacity {c.capacity}, policy {c.policy!r}"
     if target.kind == "array" and c.dst in arrays:
         yield f"{what}: an array input takes one channel"
@@ -133,7 +151,12 @@ def _final(ir: SpikeIR) -> Iterator[str]:
             yield f"channel into host node {node.name!r}: delay 0; allowed: at least 1"
         if source.kind == "current" and source.scale != node.inputs[c.dst[1]].scale:
             yield f"channel into {node.name!r}: scales {source.scale} and {node.inputs[c.dst[1]].scale} differ"
-    wanted = sorted((a, i) for i, n in enumerate(ir.nodes) if n.op != "host" for a in (("absorb", "emit") if n.is_synapse else ("tick",)))
+    wanted = sorted(
+        (a, i)
+        for i, n in enumerate(ir.nodes)
+        if n.op != "host"
+        for a in (("absorb", "emit") if n.is_synapse else ("tick",))
+    )
     if sorted((str(a), i) for a, i in ir.schedule) != wanted:
         yield "the schedule does not hold every action of every node once"
 

@@ -15,11 +15,21 @@ __all__ = ["read_checkpoint", "write_checkpoint"]
 VERSION = 1
 
 
-def write_checkpoint(path: str | Path, digest: str, step: int, seed: int, batch: int, state: dict[str, NDArray[Any]]) -> None:
+def write_checkpoint(
+    path: str | Path, digest: str, step: int, seed: int, batch: int, state: dict[str, NDArray[Any]]
+) -> None:
     """Write a checkpoint file."""
     store = TensorStore()
     entries = {key: store.add(value) for key, value in sorted(state.items())}
-    header = {"kind": "checkpoint", "version": VERSION, "program": digest, "step": step, "seed": seed, "batch": batch, "state": entries}
+    header = {
+        "kind": "checkpoint",
+        "version": VERSION,
+        "program": digest,
+        "step": step,
+        "seed": seed,
+        "batch": batch,
+        "state": entries,
+    }
     Path(path).write_bytes(write_container(header, store))
 
 
@@ -37,13 +47,25 @@ def read_checkpoint(path: str | Path, digest: str, batch: int) -> tuple[int, int
     except OSError as error:
         raise CheckpointError(f"{what} cannot be read: {error.strerror}.") from None
     if header.get("kind") != "checkpoint" or header.get("version") != VERSION:
-        raise CheckpointError(f"{what} is a {header.get('kind')!r} of version {header.get('version')!r}; wanted a checkpoint of version {VERSION}.")
+        raise CheckpointError(
+            f"{what} is a {header.get('kind')!r} of version {header.get('version')!r}; wanted a checkpoint of version {VERSION}."
+        )
     if header.get("program") != digest:
-        raise CheckpointError(f"{what} was made from another Program ({header.get('program')}, this one is {digest}). Compile the same graph.")
+        raise CheckpointError(
+            f"{what} was made from another Program ({header.get('program')}, this one is {digest}). Compile the same graph."
+        )
     if header.get("batch") != batch:
-        raise CheckpointError(f"{what} has {header.get('batch')} lanes; this run has {batch}. Compile with batch={header.get('batch')}.")
+        raise CheckpointError(
+            f"{what} has {header.get('batch')} lanes; this run has {batch}. Compile with batch={header.get('batch')}."
+        )
     step, seed, state = header.get("step"), header.get("seed"), header.get("state")
-    if type(step) is not int or not 0 <= step < 2**63 or type(seed) is not int or not 0 <= seed < 2**64 or not isinstance(state, dict):
+    if (
+        type(step) is not int
+        or not 0 <= step < 2**63
+        or type(seed) is not int
+        or not 0 <= seed < 2**64
+        or not isinstance(state, dict)
+    ):
         raise CheckpointError(f"{what}: step {step!r}, seed {seed!r} or the state is malformed.")
     if not all(isinstance(k, str) and type(v) is int and 0 <= v < len(tensors) for k, v in state.items()):
         raise CheckpointError(f"{what}: an entry of the state names no tensor.")

@@ -45,7 +45,9 @@ def compile(
     return Runtime(program, backend(device).load(program, options), options, flat)
 
 
-def load(path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1, trust_kernels: bool = False) -> Runtime:
+def load(
+    path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1, trust_kernels: bool = False
+) -> Runtime:
     """Load a ``.pgx`` file without the graph that it came from; variables are named by strings.
 
     Args:
@@ -65,7 +67,12 @@ def load(path: str | Path, device: str = "cpu", *, seed: int | None = None, batc
 def _options(seed: int | None, batch: int, trusted: bool) -> LoadOptions:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
-    return LoadOptions(None if seed is None else check_seed(seed), batch, trusted, lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4))
+    return LoadOptions(
+        None if seed is None else check_seed(seed),
+        batch,
+        trusted,
+        lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4),
+    )
 
 
 def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
@@ -83,5 +90,7 @@ def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
             except DeviceError as error:
                 raise DeviceError(f"{name}: {error}") from None
     if len(wanted) > 1:
-        raise DeviceError(f"this graph is pinned to {', '.join(sorted(wanted))}; this release runs a graph on one device. Pin all to the same.")
+        raise DeviceError(
+            f"this graph is pinned to {', '.join(sorted(wanted))}; this release runs a graph on one device. Pin all to the same."
+        )
     return wanted.pop() if wanted else "cpu"

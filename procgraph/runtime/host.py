@@ -70,7 +70,9 @@ def model_class(process: Process, name: str) -> type[HostModel]:
 class HostNode:
     """One host node with its model."""
 
-    def __init__(self, number: int, node: Node, process: Process, shapes: dict[str, Shape], batch: int, dt: float) -> None:
+    def __init__(
+        self, number: int, node: Node, process: Process, shapes: dict[str, Shape], batch: int, dt: float
+    ) -> None:
         self.number, self.node, self.process, self.batch = number, node, process, batch
         self.shapes = shapes
         self.model: HostModel = model_class(process, node.name)()
@@ -110,7 +112,9 @@ class HostNode:
         try:
             emitted = self.model.tick(step, inputs)
         except Exception as error:
-            raise ModelError(f"{self.node.name} ({type(self.model).__name__}) raised {type(error).__name__} at step {step}: {error}") from error
+            raise ModelError(
+                f"{self.node.name} ({type(self.model).__name__}) raised {type(error).__name__} at step {step}: {error}"
+            ) from error
         for name, value in emitted.items():
             if name in self.queues:
                 for queue, delay in self.queues[name]:
@@ -123,12 +127,16 @@ class HostNode:
 class Host:
     """All host nodes of a Program and the queues between them."""
 
-    def __init__(self, ir: SpikeIR, processes: Mapping[str, Process], shapes: Mapping[tuple[Process, str], Shape], batch: int) -> None:
+    def __init__(
+        self, ir: SpikeIR, processes: Mapping[str, Process], shapes: Mapping[tuple[Process, str], Shape], batch: int
+    ) -> None:
         self.nodes: list[HostNode] = []
         for number, node in enumerate(ir.nodes):
             if node.op == "host":
                 if node.name not in processes:
-                    raise BackendError(f"{node.name!r} ({node.type}) runs in Python, which a Program file does not hold. Compile the graph instead of loading the file.")
+                    raise BackendError(
+                        f"{node.name!r} ({node.type}) runs in Python, which a Program file does not hold. Compile the graph instead of loading the file."
+                    )
                 process = processes[node.name]
                 own = {k: shapes[process, k] for k, d in process.declarations.items() if isinstance(d, (In, Out))}
                 self.nodes.append(HostNode(number, node, process, own, batch, ir.dt))
@@ -160,7 +168,9 @@ class Host:
                 host.model.restart(seed)
             except Exception as error:
                 self.close()
-                raise ModelError(f"{host.node.name} ({type(host.model).__name__}) could not start: {type(error).__name__}: {error}") from error
+                raise ModelError(
+                    f"{host.node.name} ({type(host.model).__name__}) could not start: {type(error).__name__}: {error}"
+                ) from error
 
     def reset(self, seed: int) -> None:
         for queue in self.queues:
@@ -183,7 +193,9 @@ class Host:
         entries: dict[str, Array] = {}
         for queue in self.queues:
             if queue.items:
-                raise CheckpointError(f"channel {queue.source} -> {queue.target} holds {len(queue.items)} messages, which a checkpoint does not keep. Read them first.")
+                raise CheckpointError(
+                    f"channel {queue.source} -> {queue.target} holds {len(queue.items)} messages, which a checkpoint does not keep. Read them first."
+                )
         for host in self.nodes:
             entries |= {f"host/{host.node.name}/state/{k}": v.copy() for k, v in host.model.states.items()}
             entries |= {f"host/{host.node.name}/own/{k}": np.asarray(v) for k, v in host.model.save().items()}
@@ -196,7 +208,9 @@ class Host:
             for key, value in host.model.states.items():
                 found = entries.get(f"{base}state/{key}")
                 if found is None or found.shape != value.shape or found.dtype != value.dtype:
-                    raise CheckpointError(f"checkpoint entry '{base}state/{key}' is missing or does not fit {value.shape}.")
+                    raise CheckpointError(
+                        f"checkpoint entry '{base}state/{key}' is missing or does not fit {value.shape}."
+                    )
                 value[...] = found
             own = f"{base}own/"
             host.model.load({k[len(own) :]: v for k, v in entries.items() if k.startswith(own)})
@@ -211,4 +225,6 @@ class Host:
                 problems.append((host, error))
         self.opened = []
         for host, problem in problems[:1]:
-            raise ModelError(f"{host.node.name} ({type(host.model).__name__}) raised while closing: {type(problem).__name__}: {problem}") from problem
+            raise ModelError(
+                f"{host.node.name} ({type(host.model).__name__}) raised while closing: {type(problem).__name__}: {problem}"
+            ) from problem

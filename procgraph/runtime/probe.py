@@ -90,7 +90,14 @@ class Probes:
         batch: int,
         fetch: Fetch,
     ) -> None:
-        self.ir, self.executor, self.variables, self.flat, self.batch, self.fetch = ir, executor, variables, flat, batch, fetch
+        self.ir, self.executor, self.variables, self.flat, self.batch, self.fetch = (
+            ir,
+            executor,
+            variables,
+            flat,
+            batch,
+            fetch,
+        )
 
     def make(self, what: OutPort | Variable | str, every: int) -> Probe:
         """A probe of an output port or a state variable.
@@ -102,11 +109,19 @@ class Probes:
         if port is not None:
             return self._of_output(port[0], port[1], every)
         place = self.variables.find(what)  # type: ignore[arg-type]
-        if place.section != "state":
-            raise UnknownNameError(f"{what} cannot be recorded: probe output ports and state variables of compiled Processes.")
+        if place.section != "state" or self.ir.nodes[place.node].op == "plastic":
+            raise UnknownNameError(
+                f"{what} cannot be recorded: probe output ports and state variables of compiled Processes."
+            )
         record = self.executor.record_state(place.node, place.name, every)
         node = self.ir.nodes[place.node]
-        return Probe(f"{node.name}.{place.name}", lambda clear=False: self.fetch(record, clear), place.shape or (node.n,), self.batch, False)
+        return Probe(
+            f"{node.name}.{place.name}",
+            lambda clear=False: self.fetch(record, clear),
+            place.shape or (node.n,),
+            self.batch,
+            False,
+        )
 
     def _output(self, what: object) -> tuple[int, int] | None:
         if isinstance(what, OutPort):
@@ -137,4 +152,10 @@ class Probes:
         process = self.variables.processes.get(node.name)
         shape = self.flat.shapes[process, output.name] if self.flat is not None and process is not None else (output.n,)
         record = self.executor.record_output(number, port, every)
-        return Probe(f"{node.name}.{output.name}", lambda clear=False: self.fetch(record, clear), shape, self.batch, output.kind == "events")
+        return Probe(
+            f"{node.name}.{output.name}",
+            lambda clear=False: self.fetch(record, clear),
+            shape,
+            self.batch,
+            output.kind == "events",
+        )

@@ -41,7 +41,9 @@ class Runtime:
         self._seed = program.ir.seed if options.seed is None else options.seed
         self._batch = options.batch
         self._flat = flat
-        self._host = Host(program.ir, {} if flat is None else flat.leaves, {} if flat is None else flat.shapes, options.batch)
+        self._host = Host(
+            program.ir, {} if flat is None else flat.leaves, {} if flat is None else flat.shapes, options.batch
+        )
         if flat is not None:
             self._host.join(flat.links, program.ir.dt)
         self._variables = Variables(program.ir, executor, self._host, flat, options.batch)
@@ -372,7 +374,9 @@ class Runtime:
     def __enter__(self) -> Runtime:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:

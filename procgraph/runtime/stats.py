@@ -12,18 +12,30 @@ from procgraph.runtime.pacing import Pacer
 __all__ = ["collect"]
 
 
-def collect(ir: SpikeIR, executor: Executor, host: Host, steps: int, wall: float, pacer: Pacer | None) -> dict[str, Any]:
+def collect(
+    ir: SpikeIR, executor: Executor, host: Host, steps: int, wall: float, pacer: Pacer | None
+) -> dict[str, Any]:
     """Counters of a run; times in seconds, rates per simulated or wall-clock second as named."""
     counts = executor.stats()
     simulated = steps * ir.dt * 1e-3
-    events = {n.name: c["events"] for n, c in zip(ir.nodes, counts["nodes"], strict=True) if any(o.kind == "events" for o in n.outputs)}
+    events = {
+        n.name: c["events"]
+        for n, c in zip(ir.nodes, counts["nodes"], strict=True)
+        if any(o.kind == "events" for o in n.outputs)
+    }
     channels = {}
     for number, counters in counts["channels"].items():
         c = ir.channels[number]
         source, target = ir.nodes[c.src[0]], ir.nodes[c.dst[0]]
-        channels[f"{source.name}.{source.outputs[c.src[1]].name} -> {target.name}.{target.inputs[c.dst[1]].name}"] = dict(counters)
+        channels[f"{source.name}.{source.outputs[c.src[1]].name} -> {target.name}.{target.inputs[c.dst[1]].name}"] = (
+            dict(counters)
+        )
     for queue in host.queues:
-        channels[f"{queue.source} -> {queue.target}"] = {"depth": len(queue.items), "high_water": queue.high_water, "dropped": queue.dropped}
+        channels[f"{queue.source} -> {queue.target}"] = {
+            "depth": len(queue.items),
+            "high_water": queue.high_water,
+            "dropped": queue.dropped,
+        }
     result: dict[str, Any] = {
         "step": executor.step,
         "steps_run": steps,

@@ -81,7 +81,11 @@ class Variables:
         if process is None and name in [c.name for c in node.columns]:
             return Place(number, "column", name, None)
         known = [c.name for c in node.states] + (["weights"] if node.is_synapse else [])
-        known += [k for k, d in process.declarations.items() if isinstance(d, Param)] if process else [c.name for c in node.columns]
+        known += (
+            [k for k, d in process.declarations.items() if isinstance(d, Param)]
+            if process
+            else [c.name for c in node.columns]
+        )
         raise UnknownNameError(f"{node.name!r} has no variable {name!r}.{did_you_mean(name, known)}")
 
     def _shape(self, name: str) -> Shape | None:
@@ -89,7 +93,9 @@ class Variables:
         if process is None or self.flat is None:
             return None
         base = process.infer({k: s for (p, k), s in self.flat.shapes.items() if p is process})
-        return process.shape or next((s for k, s in base.items() if getattr(process.declarations[k], "components", 1) == 1), None)
+        return process.shape or next(
+            (s for k, s in base.items() if getattr(process.declarations[k], "components", 1) == 1), None
+        )
 
     def read(self, place: Place) -> Any:
         """A copy of the value: in the Process's shape, with a leading lane axis if there are several lanes."""
@@ -155,11 +161,17 @@ class Variables:
         assert isinstance(declared, Param)
         checked = declared.check(value, node.name)
         if isinstance(checked, np.ndarray) and checked.size != node.n:
-            raise ShapeError(f"{node.name}.{place.name} has shape {checked.shape}; allowed: one number, or one for each of the {node.n} elements.")
+            raise ShapeError(
+                f"{node.name}.{place.name} has shape {checked.shape}; allowed: one number, or one for each of the {node.n} elements."
+            )
         if node.op != "elementwise":
-            raise ParameterError(f"{node.name}.{place.name} is fixed when the graph is compiled. Build the graph with the new value.")
+            raise ParameterError(
+                f"{node.name}.{place.name} is fixed when the graph is compiled. Build the graph with the new value."
+            )
         values = {**self.values[node.name], place.name: checked}
-        columns = element_columns(process, node.n, self.ir.dt * node.period, values, [(c.name, c.dtype) for c in node.columns])
+        columns = element_columns(
+            process, node.n, self.ir.dt * node.period, values, [(c.name, c.dtype) for c in node.columns]
+        )
         for made in columns:
             self.executor.write(place.node, "column", made.name, made.tensor)
             self.changed.add((node.name, made.name))
@@ -191,9 +203,13 @@ class Variables:
 def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "iufb":
-        raise ParameterError(f"{label} cannot be set to {type(value).__name__}; allowed: a number or an array of shape {shape}.")
+        raise ParameterError(
+            f"{label} cannot be set to {type(value).__name__}; allowed: a number or an array of shape {shape}."
+        )
     if array.shape != shape and array.ndim:
-        raise ShapeError(f"{label} has shape {shape}, but the new value has {array.shape}. Give that shape, or one number.")
+        raise ShapeError(
+            f"{label} has shape {shape}, but the new value has {array.shape}. Give that shape, or one number."
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ParameterError(f"{label}: the new value contains NaN or infinity; allowed: finite numbers.")
     return np.broadcast_to(array.astype(dtype, copy=False), shape)

@@ -106,7 +106,14 @@ class Param(Declaration[Variable]):
     ) -> None:
         if unit and unit not in units.UNITS:
             raise ParameterError(f"Param has the unknown unit {unit!r}; allowed: {', '.join(units.UNITS)}.")
-        self.default, self.unit, self.dtype, self.scalar, self.choices, self.doc = default, unit, dtype, scalar, choices, doc
+        self.default, self.unit, self.dtype, self.scalar, self.choices, self.doc = (
+            default,
+            unit,
+            dtype,
+            scalar,
+            choices,
+            doc,
+        )
         self.limits = {"gt": gt, "ge": ge, "lt": lt, "le": le}
 
     def describe_range(self) -> str:

@@ -35,7 +35,11 @@ class Distribution:
 
     def __post_init__(self) -> None:
         numbers = [v for k, v in vars(self).items() if k not in ("low", "high")]
-        if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) or not self.low < self.high or self.grid < 0:
+        if (
+            not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
+            or not self.low < self.high
+            or self.grid < 0
+        ):
             raise ParameterError(f"{self} is no distribution: parameters must be finite, low below high, grid from 0.")
 
     def cdf(self, x: float) -> float:
@@ -76,7 +80,9 @@ class Normal(Distribution):
     mean: float = 0.0
     sd: float = 1.0
 
-    def __init__(self, mean: float, sd: float, *, low: float = -math.inf, high: float = math.inf, grid: float = 0.0) -> None:
+    def __init__(
+        self, mean: float, sd: float, *, low: float = -math.inf, high: float = math.inf, grid: float = 0.0
+    ) -> None:
         _set(self, mean=mean, sd=sd, low=low, high=high, grid=grid)
 
     def cdf(self, x: float) -> float:

@@ -90,7 +90,10 @@ class Expr:
             return other
         if isinstance(other, bool) and self.dtype == "bool":
             return self.tape.constant(other, "bool")
-        if isinstance(other, (int, float)) and type(other) in (int, float):  # not np.float64, which would make the reference compute in float64
+        if isinstance(other, (int, float)) and type(other) in (
+            int,
+            float,
+        ):  # not np.float64, which would make the reference compute in float64
             if self.dtype == "float32":
                 return self.tape.constant(float(other), "float32")
             if self.dtype == "int32" and type(other) is int and -(2**31) <= other < 2**31:

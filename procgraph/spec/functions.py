@@ -52,7 +52,13 @@ def where(condition: Value, a: Value, b: Value) -> Value:
         right = b if isinstance(b, Expr) else None
         like = left if left is not None else right
         if like is None:
-            dtype = "float32" if isinstance(a, float) or isinstance(b, float) else "bool" if isinstance(a, bool) else "int32"
+            dtype = (
+                "float32"
+                if isinstance(a, float) or isinstance(b, float)
+                else "bool"
+                if isinstance(a, bool)
+                else "int32"
+            )
             left, right = condition.tape.constant(a, dtype), condition.tape.constant(b, dtype)
         else:
             left, right = like.lift(a), like.lift(b)

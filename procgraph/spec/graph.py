@@ -94,7 +94,9 @@ def _names(processes: list[Process]) -> dict[Process, str]:
     for process in processes:
         if process.name is not None:
             if process.name in used:
-                raise ParameterError(f"two Processes are named {process.name!r}: {used[process.name]!r} and {process!r}. Rename one.")
+                raise ParameterError(
+                    f"two Processes are named {process.name!r}: {used[process.name]!r} and {process!r}. Rename one."
+                )
             used[process.name] = process
             names[process] = process.name
     for process in processes:

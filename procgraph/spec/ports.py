@@ -136,7 +136,12 @@ class OutPort(Port):
     """An output port, or a view of one."""
 
     def connect(
-        self, target: InPort | OutPort | Process, *, delay: int | str = 0, capacity: int | None = None, when_full: str = "error"
+        self,
+        target: InPort | OutPort | Process,
+        *,
+        delay: int | str = 0,
+        capacity: int | None = None,
+        when_full: str = "error",
     ) -> Connection:
         """Join this output to an input; ``delay`` in steps (or a time such as ``"2 ms"``).
 
@@ -164,7 +169,9 @@ class InPort(Port):
 def _connect(source: Port, target: Port | Process, delay: int | str, capacity: int | None, policy: str) -> Connection:
     if not isinstance(target, Port):
         target = target.default_in(source)
-    if not isinstance(target, InPort) and not (isinstance(target, OutPort) and source.process.is_inside(target.process)):
+    if not isinstance(target, InPort) and not (
+        isinstance(target, OutPort) and source.process.is_inside(target.process)
+    ):
         raise ConnectionError(f"{source} cannot be joined to {target}: the second must be an input port.")
     if isinstance(source, InPort) and not target.process.is_inside(source.process):
         raise ConnectionError(f"{source} is an input; only a child's input can take it, and {target} is not one.")
@@ -176,7 +183,11 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
     _check_options(source, target, delay, capacity, policy)
     source.process.check_fit(source, target)
     for known in source.process.connections:
-        if known.target.process is target.process and known.target.name == target.name and known.source.name == source.name:
+        if (
+            known.target.process is target.process
+            and known.target.name == target.name
+            and known.source.name == source.name
+        ):
             if not (source.transforms or target.transforms):
                 raise ConnectionError(f"{source} -> {target} is joined twice (first at {known.where}). Remove one.")
     connection = Connection(source, target, delay, capacity, policy, _where())  # type: ignore[arg-type]
@@ -187,7 +198,11 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
 
 def _check_options(source: Port, target: Port, delay: int | str, capacity: int | None, policy: str) -> None:
     label = f"{source} -> {target}"
-    if isinstance(delay, bool) or not isinstance(delay, (int, str)) or (isinstance(delay, int) and not 0 <= delay <= 100_000):
+    if (
+        isinstance(delay, bool)
+        or not isinstance(delay, (int, str))
+        or (isinstance(delay, int) and not 0 <= delay <= 100_000)
+    ):
         raise ConnectionError(f"{label}: delay is {delay!r}; allowed: 0 to 100000 steps, or a time such as '2 ms'.")
     if policy not in POLICIES:
         raise ConnectionError(f"{label}: when_full is {policy!r}; allowed: {', '.join(POLICIES)}.")

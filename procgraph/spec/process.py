@@ -26,7 +26,9 @@ def normalise_shape(shape: object, owner: str) -> Shape:
     """
     items = shape if isinstance(shape, (tuple, list)) else (shape,)
     if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) and i >= 1 for i in items):
-        raise ParameterError(f"{owner}.shape is {shape!r}; allowed: whole numbers of at least 1, such as 128 or (2, 64, 64).")
+        raise ParameterError(
+            f"{owner}.shape is {shape!r}; allowed: whole numbers of at least 1, such as 128 or (2, 64, 64)."
+        )
     result = tuple(int(i) for i in items)
     if int(np.prod(result, dtype=object)) >= 2**31:
         raise ParameterError(f"{owner}.shape is {shape!r}; allowed: fewer than 2**31 elements. Split the population.")
@@ -49,7 +51,9 @@ def to_steps(value: int | str, dt: float, what: str, least: int = 0) -> int:
             steps = units.convert(number, unit, "ms", what) / dt
             near = max(least, round(steps)) * dt
             if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
-                raise ParameterError(f"{what} is {value!r}, {steps:g} steps of {dt:g} ms; allowed: whole steps, such as '{near:g} ms'.")
+                raise ParameterError(
+                    f"{what} is {value!r}, {steps:g} steps of {dt:g} ms; allowed: whole steps, such as '{near:g} ms'."
+                )
     elif isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ParameterError(f"{what} is {value!r}; allowed: whole steps, or a time such as '16 ms'.")
     else:
@@ -152,7 +156,11 @@ class Process:
         if base is None:
             return {}
         lead = {k: d.components for k, d in self.declarations.items() if isinstance(d, Out) and d.components > 1}
-        return {k: ((lead[k], *base) if k in lead else base) for k, d in self.declarations.items() if isinstance(d, (In, Out))}
+        return {
+            k: ((lead[k], *base) if k in lead else base)
+            for k, d in self.declarations.items()
+            if isinstance(d, (In, Out))
+        }
 
     def output_bound(self, name: str) -> float:
         """Largest magnitude of an output current; 0 if the Process does not know."""
@@ -202,7 +210,9 @@ class Process:
         return bound
 
     def _only(self, sort: type[Declaration[Any]], fits: Any = None) -> list[Any]:
-        return [self.bound(k) for k, d in self.declarations.items() if isinstance(d, sort) and (fits is None or fits(d))]
+        return [
+            self.bound(k) for k, d in self.declarations.items() if isinstance(d, sort) and (fits is None or fits(d))
+        ]
 
     def default_in(self, source: Port) -> InPort:
         """The only input that takes what ``source`` carries."""
@@ -210,7 +220,9 @@ class Process:
 
         found = self._only(In, lambda d: accepts(d.type, source.type))
         if len(found) != 1:
-            raise ConnectionError(f"{source} >> {self.label}: {len(found)} inputs take {source.type}; write source.connect(process.port).")
+            raise ConnectionError(
+                f"{source} >> {self.label}: {len(found)} inputs take {source.type}; write source.connect(process.port)."
+            )
         port: InPort = found[0]
         return port
 
@@ -257,7 +269,12 @@ class Process:
         self.children[unique] = child
 
     def __setattr__(self, name: str, value: object) -> None:
-        if isinstance(value, Process) and value.parent is self and value.name in self.children and _building.get() is self:
+        if (
+            isinstance(value, Process)
+            and value.parent is self
+            and value.name in self.children
+            and _building.get() is self
+        ):
             generated = value.name is not None and value.name.startswith(type(value).__name__.lower())
             if generated and name not in self.children:
                 self.children = {name if child is value else key: child for key, child in self.children.items()}
@@ -268,7 +285,9 @@ class Process:
         settable = {k: d for k, d in self.declarations.items() if isinstance(d, (Param, State, Data))}
         for key in given:
             if key not in settable:
-                raise UnknownNameError(f"{self.label} has no parameter {key!r}.{did_you_mean(key, [*settable, 'name', 'shape', 'period', 'phase', 'device'])}")
+                raise UnknownNameError(
+                    f"{self.label} has no parameter {key!r}.{did_you_mean(key, [*settable, 'name', 'shape', 'period', 'phase', 'device'])}"
+                )
         values: dict[str, Any] = {}
         for key, declared in settable.items():
             if isinstance(declared, Param):
@@ -287,8 +306,14 @@ class Process:
         if self.shape is None:
             return
         for key, value in values.items():
-            if isinstance(value, np.ndarray) and not isinstance(self.declarations[key], Data) and value.shape not in ((), self.shape):
-                raise ShapeError(f"{self.label}.{key} has shape {value.shape}; allowed: one number, or shape {self.shape}.")
+            if (
+                isinstance(value, np.ndarray)
+                and not isinstance(self.declarations[key], Data)
+                and value.shape not in ((), self.shape)
+            ):
+                raise ShapeError(
+                    f"{self.label}.{key} has shape {value.shape}; allowed: one number, or shape {self.shape}."
+                )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.label!r}, shape={self.shape})"
@@ -303,7 +328,9 @@ def check_shapes(source: Port, target: Port, a: Shape, b: Shape) -> None:
     declared = (source.process.declarations[source.name], target.process.declarations[target.name])
     flat = any(getattr(d, "flat", False) for d in declared)
     if a != b and not (flat and int(np.prod(a)) == int(np.prod(b))):
-        raise ShapeError(f"{source} has shape {a}, but {target} takes shape {b}. Use reshape(), flatten(), a slice or gather(), or change a shape.")
+        raise ShapeError(
+            f"{source} has shape {a}, but {target} takes shape {b}. Use reshape(), flatten(), a slice or gather(), or change a shape."
+        )
 
 
 def _check_name(name: str | None, kind: str) -> str | None:

@@ -84,7 +84,9 @@ class Rule(Process):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         if self.values["w_min"] > self.values["w_max"]:
-            raise ParameterError(f"{self.label}.w_min is {self.values['w_min']:g}; allowed: at most w_max, {self.values['w_max']:g}.")
+            raise ParameterError(
+                f"{self.label}.w_min is {self.values['w_min']:g}; allowed: at most w_max, {self.values['w_max']:g}."
+            )
 
     @property
     def handlers(self) -> dict[str, Any]:
@@ -115,7 +117,9 @@ class Rule(Process):
         def step(p: Namespace, d: Namespace, s: Namespace, x: Namespace) -> StepResult:
             new = handler(p, d, s, x)
             if not isinstance(new, dict):
-                raise TraceError(f"{type(self).__name__}.on_{event} must return a dict of new values, such as {{'w': …}}.")
+                raise TraceError(
+                    f"{type(self).__name__}.on_{event} must return a dict of new values, such as {{'w': …}}."
+                )
             if "w" in new:
                 new = {**new, "w": clip(new["w"], p.w_min, p.w_max)}
             return new, {}
@@ -127,7 +131,9 @@ class Rule(Process):
         if hasattr(type(self), "derive"):
             body["derive"] = staticmethod(type(self).derive)
         made = type(f"{type(self).__name__}_on_{event}", (Process,), body)
-        process: Process = made(shape=1, **{k: v for k, v in self.values.items() if k in body and isinstance(body[k], Param)})
+        process: Process = made(
+            shape=1, **{k: v for k, v in self.values.items() if k in body and isinstance(body[k], Param)}
+        )
         return process
 
     def kernels(self, dt: float) -> dict[str, Kernel]:

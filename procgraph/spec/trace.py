@@ -15,7 +15,19 @@ from procgraph.spec.expr import Expr, Operation, Tape
 from procgraph.spec.process import Process
 from procgraph.spec.types import Array, Graded, Spikes
 
-__all__ = ["Argument", "Kernel", "Namespace", "Output", "StepResult", "Values", "column_values", "derive", "is_elementwise", "nested", "trace"]
+__all__ = [
+    "Argument",
+    "Kernel",
+    "Namespace",
+    "Output",
+    "StepResult",
+    "Values",
+    "column_values",
+    "derive",
+    "is_elementwise",
+    "nested",
+    "trace",
+]
 
 
 class Namespace:
@@ -76,7 +88,10 @@ class Kernel:
     def hash(self) -> str:
         """Content hash: equal kernels have equal hashes."""
         parts = [repr((self.columns, self.states, self.inputs, self.draws, self.next_states, self.outputs))]
-        parts += [f"{o.op}{o.args}{o.dtype}{o.value.hex() if isinstance(o.value, float) else o.value}" for o in self.operations]
+        parts += [
+            f"{o.op}{o.args}{o.dtype}{o.value.hex() if isinstance(o.value, float) else o.value}"
+            for o in self.operations
+        ]
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -99,7 +114,9 @@ def derive(process: Process, dt: float, values: Mapping[str, Any] | None = None)
     for name, value in result.items():
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if not np.isfinite(np.asarray(item, dtype=np.float64)).all():
-                raise ParameterError(f"{process.label}: derived value {name!r} is {item}. Check the parameters and dt={dt:g} ms.")
+                raise ParameterError(
+                    f"{process.label}: derived value {name!r} is {item}. Check the parameters and dt={dt:g} ms."
+                )
     return dict(result)
 
 
@@ -156,13 +173,23 @@ def trace(process: Process, dt: float) -> Kernel:
         symbols[f"{kind}:{name}"] = expr = tape.record("arg", (), dtype, f"{kind}:{name}")
         return expr
 
-    p = Namespace(nested({k: symbol("column", k, _param_dtype(declarations, k, v)) for k, v in flat.items() if k in declarations}), f"{cls.__name__}.p")
-    d = Namespace(nested({k: symbol("column", k, _dtype_of(v)) for k, v in flat.items() if k not in declarations}), f"{cls.__name__}.d")
+    p = Namespace(
+        nested(
+            {k: symbol("column", k, _param_dtype(declarations, k, v)) for k, v in flat.items() if k in declarations}
+        ),
+        f"{cls.__name__}.p",
+    )
+    d = Namespace(
+        nested({k: symbol("column", k, _dtype_of(v)) for k, v in flat.items() if k not in declarations}),
+        f"{cls.__name__}.d",
+    )
     states = {k: x for k, x in declarations.items() if isinstance(x, State)}
     s = Namespace({k: symbol("state", k, x.dtype) for k, x in states.items()}, f"{cls.__name__}.s")
     inputs = {k: _input_dtype(x) for k, x in declarations.items() if isinstance(x, In)}
     draws = [k for k, x in declarations.items() if isinstance(x, Draw)]
-    xs = {k: symbol("input", k, _kernel_dtype(dtype)) for k, dtype in inputs.items()} | {k: symbol("draw", k, "int32") for k in draws}
+    xs = {k: symbol("input", k, _kernel_dtype(dtype)) for k, dtype in inputs.items()} | {
+        k: symbol("draw", k, "int32") for k in draws
+    }
     next_states, outputs = _call(cls, p, d, s, Namespace(xs, f"{cls.__name__}.x"), tape, states)
     used = _used(tape, [*next_states, *(o.value for o in outputs)])
     read = {*p._accessed, *d._accessed}
@@ -172,7 +199,12 @@ def trace(process: Process, dt: float) -> Kernel:
         cls.__name__,
         columns,
         tuple(Argument(k, x.dtype, "state") for k, x in states.items()),
-        tuple(Argument(k, dtype, x.type.kind) for (k, dtype), x in zip(inputs.items(), (x for x in declarations.values() if isinstance(x, In)), strict=True)),
+        tuple(
+            Argument(k, dtype, x.type.kind)
+            for (k, dtype), x in zip(
+                inputs.items(), (x for x in declarations.values() if isinstance(x, In)), strict=True
+            )
+        ),
         tuple(Argument(k, "int32", "draw") for k in draws),
         operations,
         tuple(renumber[i] for i in next_states),
@@ -194,7 +226,9 @@ def _call(
 ) -> tuple[list[int], list[Output]]:
     result = cls.step(p, d, s, x)
     if not (isinstance(result, tuple) and len(result) == 2 and all(isinstance(r, dict) for r in result)):
-        raise TraceError(f"{cls.__name__}.step returns {type(result).__name__}; it must return two dicts: next state, and what each output emits.")
+        raise TraceError(
+            f"{cls.__name__}.step returns {type(result).__name__}; it must return two dicts: next state, and what each output emits."
+        )
     new, emitted = result
     outs = {k: o for k, o in cls.declarations.items() if isinstance(o, Out)}
     for got, wanted, what in ((new, states, "state"), (emitted, outs, "output")):
@@ -204,15 +238,24 @@ def _call(
     missing = [k for k in outs if k not in emitted]
     if missing:
         raise TraceError(f"{cls.__name__}.step does not emit {missing[0]!r}. Return a value for every output.")
-    next_states = [_typed(tape, new.get(k, getattr(s, k)), x.dtype, f"{cls.__name__}.step: state {k!r}") for k, x in states.items()]
+    next_states = [
+        _typed(tape, new.get(k, getattr(s, k)), x.dtype, f"{cls.__name__}.step: state {k!r}") for k, x in states.items()
+    ]
     outputs: list[Output] = []
     for key, out in outs.items():
         items = emitted[key] if out.components > 1 else (emitted[key],)
         if len(items) != out.components:
-            raise TraceError(f"{cls.__name__}.step: output {key!r} has {out.components} components, but {len(items)} values are returned.")
+            raise TraceError(
+                f"{cls.__name__}.step: output {key!r} has {out.components} components, but {len(items)} values are returned."
+            )
         dtype = _output_dtype(out)
         for component, item in enumerate(items):
-            value = _typed(tape, item, "bool" if isinstance(out.type, Spikes) else _kernel_dtype(dtype), f"{cls.__name__}.step: output {key!r}")
+            value = _typed(
+                tape,
+                item,
+                "bool" if isinstance(out.type, Spikes) else _kernel_dtype(dtype),
+                f"{cls.__name__}.step: output {key!r}",
+            )
             outputs.append(Output(key, component, out.type.kind, dtype, value))
     return next_states, outputs
 
@@ -227,7 +270,9 @@ def _typed(tape: Tape, value: Any, dtype: str, what: str) -> int:
     if not isinstance(value, Expr):
         value = tape.constant(value, dtype)
     if value.dtype != dtype:
-        raise TraceError(f"{what} is {value.dtype}, but {dtype} is declared. Convert with to_float() or to_int(), or compare.")
+        raise TraceError(
+            f"{what} is {value.dtype}, but {dtype} is declared. Convert with to_float() or to_int(), or compare."
+        )
     return int(value.index)
 
 
@@ -248,7 +293,7 @@ def _compact(tape: Tape, used: set[int]) -> tuple[tuple[Operation, ...], dict[in
     for index, operation in enumerate(tape.operations):
         if index in used:
             renumber[index] = len(kept)
-            kept.append(Operation(operation.op, tuple(renumber[a] for a in operation.args), operation.dtype, operation.value))
+            kept.append(
+                Operation(operation.op, tuple(renumber[a] for a in operation.args), operation.dtype, operation.value)
+            )
     return tuple(kept), renumber
-
-

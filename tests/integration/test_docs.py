@@ -21,10 +21,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if p.exists()] + list((ROOT / "docs").rglob("*.md")))
+PAGES = sorted(
+    [p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if p.exists()] + list((ROOT / "docs").rglob("*.md"))
+)
 PAGE_SECONDS = 100
 RUNS = {"python", "yaml", "console", "bash"}
-FENCE = re.compile(r"^(?P<indent> *)(?P<mark>`{3,})(?P<language>[\w+-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=mark) *$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<mark>`{3,})(?P<language>[\w+-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=mark) *$", re.M | re.S
+)
 NOTE = re.compile(r"<!-- *(?P<key>skip|file|exit|command): *(?P<value>.*?) *-->")
 
 # Runs in the page's folder with a list of blocks on standard input.
@@ -139,5 +143,6 @@ def _resolve(block: Block, command: list[str]) -> list[str]:
         return [*_procgraph(), *command[1:]]
     if command[:1] == ["python"]:
         return [sys.executable, *command[1:]]
-    raise AssertionError(f"{block.where}: cannot run {shlex.join(command)!r} here. Put <!-- skip: REASON --> before the block.")
-
+    raise AssertionError(
+        f"{block.where}: cannot run {shlex.join(command)!r} here. Put <!-- skip: REASON --> before the block."
+    )

@@ -68,7 +68,9 @@ def test_optional_packages_have_one_home_each() -> None:
 
 def test_nothing_optional_is_imported_with_the_command() -> None:
     code = "import sys, procgraph.cli, procgraph.processes, procgraph.runtime.compile; print(*sys.modules)"
-    loaded = {name.partition(".")[0] for name in subprocess.check_output([sys.executable, "-c", code], text=True).split()}
+    loaded = {
+        name.partition(".")[0] for name in subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    }
     assert "procgraph" in loaded
     assert not loaded & set(OPTIONAL)
 

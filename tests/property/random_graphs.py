@@ -8,8 +8,10 @@ import numpy as np
 
 import procgraph as pg
 from procgraph import processes as zoo
+from procgraph.processes import rules
 from procgraph.spec.process import Process
 
+RULES = tuple(getattr(rules, name) for name in rules.__all__)
 NEURONS = ("LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "Izhikevich")
 DROPPING = ("drop_oldest", "drop_newest", "latest")
 
@@ -43,7 +45,8 @@ class InjectModel(pg.PythonModel, process=Inject):
 class Builder:
     """Draws one graph from a NumPy generator."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, plastic: bool = False) -> None:
+        self.extra = ("plastic", "plastic") if plastic else ()
         self.rng = np.random.default_rng(seed)
         self.count = 0
         self.spiking: list[tuple[Process, Any]] = []
@@ -134,7 +137,10 @@ class Builder:
         # Delay 0 only forwards, so that no cycle is without delay.
         forward = self.processes.index(source) < self.processes.index(target) and not isinstance(source, Echo)
         least = 0 if forward else 1
-        kind = self.pick("dense", "sparse", "rule", "one", "all", "conv")
+        kind = self.pick("dense", "sparse", "rule", "one", "all", "conv", *self.extra)
+        if kind == "plastic":
+            self._plastic(source, out, target, into)
+            return
         scale = 20.0 if isinstance(target, zoo.Izhikevich) else 1.0
         synapse = getattr(self, f"_{kind}")(n_pre, n_post, least, scale)
         self.processes.append(synapse)
@@ -196,6 +202,28 @@ class Builder:
         shape = (2, 2 // groups, 2, 2)
         return zoo.Conv2d(self.weights(shape, scale), in_shape=(2, 4, 5), groups=groups, delay=self.delay(least, shape), **self.options("conv"))
 
+    def _plastic(self, source: Process, out: Any, target: Process, into: Any) -> None:
+        n_pre, n_post = out.shape[0], target.shape[0]
+        kind = self.pick("dense", "sparse", "rule")
+        described = getattr(self, f"_{kind}")(n_pre, n_post, 1, 1.0)
+        described.period = 1
+        described.set_delay(int(self.rng.integers(1, 4)), None)
+        rule = self.pick(*RULES)
+        values = {"w_min": -0.5, "w_max": 1.0}
+        if hasattr(rule, "on_epoch"):
+            values["epoch"] = int(self.rng.integers(1, 8))
+        learned = zoo.Plastic(described, rule(**values), sign=int(self.pick(1, -1)), name=self.name("plastic"))
+        self.processes.append(learned)
+        out.connect(learned.s_in, delay=int(self.rng.integers(0, 3)))
+        watched = next((o for p, o in self.spiking if p is target), None)
+        if watched is not None:
+            watched.connect(learned.post_in, delay=int(self.rng.integers(0, 3)))
+        if self.rng.random() < 0.5:
+            frames = self.rng.normal(size=(5, int(self.pick(1, n_post))))
+            modulator = zoo.FrameSource(frames.astype(np.float32), cycle=True, name=self.name("modulator"))
+            modulator.frame.connect(learned.m)
+        learned.a_out.connect(into, delay=int(self.rng.integers(0, 2)))
+
     # -- the whole ---------------------------------------------------------------------------------------------------
 
     def build(self) -> pg.Graph:
@@ -221,7 +249,7 @@ def run_graph(graph: pg.Graph, device: str, steps: int, batch: int = 1, split: i
     with pg.compile(graph, devices=device, batch=batch) as rt:
         nodes = rt.program.ir.nodes
         probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in nodes for o in n.outputs}
-        states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in nodes for s in n.states}
+        states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in nodes if n.op != "plastic" for s in n.states}
         rt.run(steps=steps if split is None else split)
         if split is not None:
             rt.run(steps=steps - split)

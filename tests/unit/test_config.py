@@ -107,7 +107,10 @@ EXPECTED = [
     ("3:1", "the file has the unknown key 'sed'. Did you mean 'seed'?"),
     ("5:10", "stim: unknown type 'PoisonSource'. Did you mean 'PoissonSource'?"),
     ("6:41", "src.rate is given in 'mV'; allowed: one of Hz, kHz."),
-    ("7:41", "hot: PoissonSource.rate is 90000 Hz, 90 events in a step of 1 ms; allowed: up to 4000 Hz. Lower the rate or dt."),
+    (
+        "7:41",
+        "hot: PoissonSource.rate is 90000 Hz, 90 events in a step of 1 ms; allowed: up to 4000 Hz. Lower the rate or dt.",
+    ),
     ("8:22", "missing.npy: no such file"),
     ("9:22", "nan.weights[0, 0] is nan; allowed: finite float32 numbers. 1 of 4 are not."),
     ("10:32", "pop (LIF) has no argument 'tau_n'. Did you mean 'tau_m'? Known: bias, device, "),
@@ -126,7 +129,10 @@ EXPECTED = [
     ("26:5", "'ok.s_out - ok2.a_in' is not a channel; allowed: 'process.output -> process.input', one a line."),
     ("27:5", "channel 6 needs the key 'to'."),
     ("27:22", "channel 6 has the unknown key 'too'. Did you mean 'to'?"),
-    ("28:5", "\"ok.s_out[__import__('os')]\" is not a port: expected a whole number, a slice a:b, or '...' (at character 10)."),
+    (
+        "28:5",
+        "\"ok.s_out[__import__('os')]\" is not a port: expected a whole number, a slice a:b, or '...' (at character 10).",
+    ),
     ("29:46", "channel 8: when_full is 'panic'; allowed: 'block', 'drop_oldest', 'drop_newest', 'latest' or 'error'."),
     ("30:5", "ok.s_out has shape (10,), but from_ok.s_in takes shape (12,)."),
     ("32:5", "to_ok2.a_out -> ok2.a_in is joined twice (first at bad.yaml:31:5). Remove one."),
@@ -151,8 +157,16 @@ def test_all_mistakes_are_reported_at_once(folder: Path) -> None:
     ("change", "place", "message"),
     [
         # found by the shapes' inference or a compiler pass
-        (("v_th: 1 mV", "v_th: [1, 2]"), "7:34", "pop.v_th has 2 values; allowed: one number, or one for each of the 3 elements."),
-        (("- {from: syn.a_out, to: pop.a_in, delay: 1}", "- {from: syn.a_out, to: pop.a_in, delay: 0.7 ms}"), "10:5", "syn.a_out -> pop.a_in: delay is '0.7 ms'"),
+        (
+            ("v_th: 1 mV", "v_th: [1, 2]"),
+            "7:34",
+            "pop.v_th has 2 values; allowed: one number, or one for each of the 3 elements.",
+        ),
+        (
+            ("- {from: syn.a_out, to: pop.a_in, delay: 1}", "- {from: syn.a_out, to: pop.a_in, delay: 0.7 ms}"),
+            "10:5",
+            "syn.a_out -> pop.a_in: delay is '0.7 ms'",
+        ),
         (("weights: w.npy", "weights: {eye: 5}"), "9:5", "stim.s_out has shape (12,), but syn.s_in takes shape (5,)"),
         (("tau_m: 20 ms", "phase: 4"), "7:20", "pop.phase is 4 steps; allowed: 0 to 1, below the period."),
         (("type: LIF,", "type: LIF, tau_n: 3,"), "7:20", "pop (LIF) has no argument 'tau_n'. Did you mean 'tau_m'?"),
@@ -184,17 +198,22 @@ channels:
   - a.s_out -> b.s_in
   - b.a_out -> a.a_in
 """
-    assert problems(text) == ["3:3: cycle without delay: a -> b -> a. Give one of its connections or synapses a delay of at least 1 step."]
+    assert problems(text) == [
+        "3:3: cycle without delay: a -> b -> a. Give one of its connections or synapses a delay of at least 1 step."
+    ]
 
 
 def test_conflicting_pins_are_found_when_validating(folder: Path) -> None:
     text = GOOD.replace("rate: 20 Hz", "rate: 20 Hz, device: cpu").replace("devices: reference", "devices: auto")
     text = text.replace("tau_m: 20 ms", "tau_m: 20 ms, device: reference")
-    with pytest.raises(ConfigError, match=r"pinned to cpu, reference|device 'cpu' is not available"):
+    with pytest.raises(ConfigError, match=r"pinned to cpu, reference|stim.device is 'cpu'"):
         load_config(write(text)).compile()
 
 
-@pytest.mark.parametrize("text", ["", "3", "[1, 2]", "processes: 3\nprocgraph: 1", "procgraph: 1\nprocesses: {}", "procgraph: 1\nprocesses: {a: 3}"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "[1, 2]", "processes: 3\nprocgraph: 1", "procgraph: 1\nprocesses: {}", "procgraph: 1\nprocesses: {a: 3}"],
+)
 def test_files_that_are_no_graph(folder: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         load_graph(write(text))
@@ -324,7 +343,9 @@ def test_user_code_can_be_refused(folder: Path) -> None:
 def test_failing_user_code(folder: Path) -> None:
     Path("models.py").write_text("import math\n\nmath.sqrt(-1)\n")
     assert "models.py:3: ValueError: " in problems(USER)[0] and problems(USER)[0].startswith("2:11: ")
-    Path("models.py").write_text(MODELS.replace("self.title, self.extra = title, extra", "raise RuntimeError('no title')"))
+    Path("models.py").write_text(
+        MODELS.replace("self.title, self.extra = title, extra", "raise RuntimeError('no title')")
+    )
     assert problems(USER)[0] == "4:3: blink (Blinker): RuntimeError: no title"
     assert problems(USER.replace("models.py", "modles.py"))[0].startswith("2:11: imports 'modles.py': no such file")
     assert "No module named 'not_there'" in problems(USER.replace("models.py", "not_there"))[0]

@@ -31,12 +31,25 @@ def test_hostile_files(tmp_path: Path) -> None:
     np.save(tmp_path / "cut.npy", np.zeros(1000))
     data = (tmp_path / "cut.npy").read_bytes()
     (tmp_path / "cut.npy").write_bytes(data[:-10])
-    (tmp_path / "huge.npy").write_bytes(data.replace(b"(1000,), }", b"(10**5,)}").replace(b"(1000,)", b"(9999999999999,)"))
+    (tmp_path / "huge.npy").write_bytes(
+        data.replace(b"(1000,), }", b"(10**5,)}").replace(b"(1000,)", b"(9999999999999,)")
+    )
     (tmp_path / "none.npy").write_bytes(b"")
     (tmp_path / "junk.npz").write_bytes(b"PK\x03\x04junk")
     with zipfile.ZipFile(tmp_path / "other.npz", "w") as archive:
         archive.writestr("a.npy", b"not an array")
-    for text in ("object.npy", "object.npz:a", "text.npy", "cut.npy", "huge.npy", "none.npy", "junk.npz:a", "other.npz:a", "missing.npy", "."):
+    for text in (
+        "object.npy",
+        "object.npz:a",
+        "text.npy",
+        "cut.npy",
+        "huge.npy",
+        "none.npy",
+        "junk.npz:a",
+        "other.npz:a",
+        "missing.npy",
+        ".",
+    ):
         with pytest.raises(ParameterError, match=text.partition(":")[0]):
             load_array(text if text != "." else "..npy", tmp_path)
     np.savez(tmp_path / "many.npz", weights=np.zeros(2))

@@ -25,7 +25,9 @@ def errors(text: str) -> list[Any]:
 
 def test_shipped_schema_is_current() -> None:
     path = ROOT / "docs/reference/procgraph.schema.json"
-    assert path.read_text(encoding="utf-8") == schema_text(), "run: procgraph schema -o docs/reference/procgraph.schema.json"
+    assert path.read_text(encoding="utf-8") == schema_text(), (
+        "run: procgraph schema -o docs/reference/procgraph.schema.json"
+    )
 
 
 def test_schema_is_a_schema() -> None:
@@ -51,12 +53,37 @@ def test_params_have_type_default_unit_and_range() -> None:
 BASE = "procgraph: 1\nprocesses: {{pop: {{type: LIF, {0}}}}}\n"
 
 
-@pytest.mark.parametrize("argument", ["tau_m: 5", "tau_m: 5 ms", "tau_m: 0.005s", "tau_m: [1, 2]", "tau_m: t.npy", "v_th: {constant: 1, shape: 3}", "shape: [2, 3]", "period: 2 ms", "v: 0.5"])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "tau_m: 5",
+        "tau_m: 5 ms",
+        "tau_m: 0.005s",
+        "tau_m: [1, 2]",
+        "tau_m: t.npy",
+        "v_th: {constant: 1, shape: 3}",
+        "shape: [2, 3]",
+        "period: 2 ms",
+        "v: 0.5",
+    ],
+)
 def test_accepts(argument: str) -> None:
     assert not errors(BASE.format(argument))
 
 
-@pytest.mark.parametrize("argument", ["tau_m: 0", "tau_m: 5 mV", "tau_n: 5", "tau_m: true", "shape: 0", "period: -1", "v_th: {uniform: [0, 1]}", "device: 3"])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "tau_m: 0",
+        "tau_m: 5 mV",
+        "tau_n: 5",
+        "tau_m: true",
+        "shape: 0",
+        "period: -1",
+        "v_th: {uniform: [0, 1]}",
+        "device: 3",
+    ],
+)
 def test_refuses(argument: str) -> None:
     assert errors(BASE.format(argument))
 

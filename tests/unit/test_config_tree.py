@@ -58,7 +58,10 @@ def test_merge_does_not_replace() -> None:
         ("a: !x 3", "g.yaml:1:4: the tag !x is not allowed"),
         ("a: 1\nb: 2\na: 3", "g.yaml:3:1: the key 'a' stands twice (first at line 1)"),
         ("a: 1\n b: 2", "g.yaml:2:3: not YAML: mapping values are not allowed here."),
-        ("a: {b: c[0], d: e}", "g.yaml:1:9: not YAML: while parsing a flow mapping expected ',' or '}', but got '['. Put text with brackets"),
+        (
+            "a: {b: c[0], d: e}",
+            "g.yaml:1:9: not YAML: while parsing a flow mapping expected ',' or '}', but got '['. Put text with brackets",
+        ),
         ("a: *b", "g.yaml:1:4: alias *b is used before its anchor &b is complete."),
         ("a: &b [*b]", "g.yaml:1:8: alias *b is used before its anchor &b is complete."),
         ("a: 1\n---\nb: 2", "g.yaml:2:1: a second document"),
@@ -102,7 +105,34 @@ def test_files(tmp_path: Path) -> None:
     assert node is not None and node.value() == {"a": 1}
 
 
-PIECES = ["a", ":", " ", "\n", "- ", "[", "]", "{", "}", ",", "&x", "*x", "<<", "!", "'", '"', "#", "|", ">", "%", "@", "\t", "? ", "---", "1.5", "é"]
+PIECES = [
+    "a",
+    ":",
+    " ",
+    "\n",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "&x",
+    "*x",
+    "<<",
+    "!",
+    "'",
+    '"',
+    "#",
+    "|",
+    ">",
+    "%",
+    "@",
+    "\t",
+    "? ",
+    "---",
+    "1.5",
+    "é",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=60))

@@ -118,6 +118,33 @@ struct Conv2dAttrs : SynapseAttrs {
   std::int32_t dilation[2] = {};
   std::int32_t groups = 1;
 };
+/// A trace of the events of one side of a plastic projection.
+struct TraceSpec {
+  enum class Side : std::uint8_t { pre, post };
+  enum class Mode : std::uint8_t { add, set, flag };
+  std::string name;
+  Side side = Side::pre;
+  Mode mode = Mode::add;
+  float decay = 1;
+};
+/// A function of a plasticity rule; numbers refer to the node's columns, to 0 for the weight and
+/// 1 + state for other variables, and to traces (-1: the modulator).
+struct RuleFunctionSpec {
+  std::string event;
+  std::string kernel;
+  std::string hash;
+  std::vector<std::int32_t> columns;
+  std::vector<std::int32_t> states;
+  std::vector<std::int32_t> inputs;
+};
+struct PlasticAttrs : SynapseAttrs {
+  std::variant<DenseAttrs, SparseAttrs, OneToOneAttrs> pattern;
+  std::int64_t synapses = 0;
+  int sign = 1;
+  std::int64_t epoch = 1;
+  std::vector<TraceSpec> traces;
+  std::vector<RuleFunctionSpec> functions;
+};
 struct EventSourceAttrs {
   const Tensor* ticks = nullptr;
   const Tensor* index = nullptr;
@@ -137,7 +164,7 @@ struct ArgmaxAttrs {
 struct HostAttrs {};
 
 using Attrs = std::variant<ElementwiseAttrs, DenseAttrs, SparseAttrs, OneToOneAttrs, AllToAllAttrs,
-                           Conv2dAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
+                           Conv2dAttrs, PlasticAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
 
 struct Node {
   std::string name;

@@ -154,7 +154,7 @@ void Engine::Impl::publish_current(Output& output, const float* values) {
 Array Engine::Impl::read(std::string_view name, std::string_view section,
                          std::string_view item) const {
   RuntimeNode& node = find_node(name);
-  if (section != "state") return node.read_parameter(section, item);
+  if (section != "state" || node.states.empty()) return node.read_parameter(section, item);
   const StateColumn& state = find_state(node, item);
   Array out(state.spec->dtype, {batch, static_cast<std::int64_t>(state.n)});
   std::memcpy(out.data.get(), state.data.data(), out.nbytes());
@@ -164,7 +164,7 @@ Array Engine::Impl::read(std::string_view name, std::string_view section,
 void Engine::Impl::write(std::string_view name, std::string_view section, std::string_view item,
                          const ArrayView& values) {
   RuntimeNode& node = find_node(name);
-  if (section != "state") {
+  if (section != "state" || node.states.empty()) {
     node.materialise(step - 1);
     node.write_parameter(section, item, values);
     return;
@@ -177,7 +177,8 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
 DType Engine::Impl::dtype_of(std::string_view name, std::string_view section,
                              std::string_view item) const {
   RuntimeNode& node = find_node(name);
-  if (section == "weights") return DType::float32;
+  const bool plastic = std::holds_alternative<PlasticAttrs>(node.spec().attrs);
+  if (section == "weights" || (plastic && section == "state")) return DType::float32;
   if (section == "state") return find_state(node, item).spec->dtype;
   if (section == "output") {
     const OutputPort& port = find_output(node, item).port();

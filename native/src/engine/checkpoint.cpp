@@ -141,7 +141,17 @@ class Importer {
       const std::string key = text(name, "/history/s_in");
       check_ring(key, *history, synapse.delays.largest, synapse.n_pre);
     }
+    check_own(node);
     check_parameters(node);
+  }
+
+  void check_own(RuntimeNode& node) {
+    StateView own;
+    for (const auto& [key, like] : node.export_own(last_ + 1)) {
+      own[key] = take(text(node.spec().name, "/", key), like.dtype, like.shape);
+    }
+    if (own.empty()) return;
+    actions_.push_back([&node, own, step = last_ + 1] { node.import_own(step, own); });
   }
 
   void check_parameters(RuntimeNode& node) {
@@ -289,6 +299,9 @@ State Engine::Impl::export_state() {
       out.emplace(
           text(name, "/history/s_in"),
           export_ring(*history, last, node->spec().synapse()->delays.largest, node->lanes()));
+    }
+    for (auto& [key, values] : node->export_own(step)) {
+      out.emplace(text(name, "/", key), std::move(values));
     }
     for (const auto& [section, item] : node->written_parameters()) {
       out.emplace(parameter_key(name, section, item), node->read_parameter(section, item));

@@ -5,6 +5,7 @@
 
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
+#include "synapses/plastic_node.hpp"
 
 namespace procgraph {
 namespace {
@@ -13,6 +14,7 @@ constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
 constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
+  if (std::holds_alternative<PlasticAttrs>(spec.attrs)) return make_plastic(spec, context);
   if (spec.synapse() != nullptr) return make_synapse(spec, context);
   if (spec.is_host()) return make_host(spec, context);
   if (std::holds_alternative<ElementwiseAttrs>(spec.attrs)) return make_elementwise(spec, context);

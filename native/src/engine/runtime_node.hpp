@@ -55,6 +55,9 @@ class RuntimeNode {
   virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
   /// Makes the outputs of `step` readable where fusion has skipped them.
   virtual void materialise(std::int64_t) {}
+  /// State that is neither a column, a port nor a history; keys follow "node/" in a checkpoint.
+  virtual State export_own(std::int64_t) { return {}; }
+  virtual void import_own(std::int64_t, const StateView&) {}
   /// History of a synapse node and the number of its ages; null for others.
   virtual EventRing* history() { return nullptr; }
 

@@ -148,6 +148,7 @@ Attrs read_attrs(const Field& node, const Node& partial, const ReadContext& cont
   const auto op = node.at("op").str();
   const Field attrs = node.at("attrs");
   if (op == "elementwise") return read_elementwise(node, attrs, partial);
+  if (op == "plastic") return read_plastic(node, attrs, partial, context);
   if (!partial.columns.empty()) node.fail("only element-wise nodes have columns");
   if (op == "argmax") return read_argmax(node, attrs, partial, context);
   if (op == "host") {

@@ -30,6 +30,10 @@ Attrs read_attrs(const Field& node, const Node& partial, const ReadContext& cont
 std::optional<Attrs> read_synapse_attrs(std::string_view op, const Field& attrs,
                                         const ReadContext& context);
 
+/// Attributes of a plastic node, checked against its ports, columns and states.
+Attrs read_plastic(const Field& node, const Field& attrs, const Node& partial,
+                   const ReadContext& context);
+
 /// Reads the channels and checks each against the ports it joins.
 std::vector<ChannelSpec> read_channels(const Field& list, const std::vector<Node>& nodes,
                                        const ReadContext& context);

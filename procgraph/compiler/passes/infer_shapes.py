@@ -37,7 +37,9 @@ def infer_shapes(flat: FlatGraph) -> FlatGraph:
     for name, leaf in flat.leaves.items():
         missing = [p for p in _ports(leaf) if (leaf, p) not in shapes]
         if missing:
-            raise ShapeError(f"shape of {name}.{missing[0]} is unknown. Give shape= to {name!r}, or connect it to something with a shape.")
+            raise ShapeError(
+                f"shape of {name}.{missing[0]} is unknown. Give shape= to {name!r}, or connect it to something with a shape."
+            )
     flat.shapes = shapes
     return flat
 

@@ -85,8 +85,19 @@ def _plastic(node: Node, rule: Rule, dt: float) -> None:
     node.w_max = max(abs(rule.values["w_min"]), abs(rule.values["w_max"]))
     functions, columns = [], {}
     for event, kernel in rule.kernels(dt).items():
-        functions.append({"event": event, "kernel": kernel.name, "hash": kernel.hash, "columns": [a.name for a in kernel.columns], "states": [a.name for a in kernel.states], "inputs": [a.name for a in kernel.inputs]})
-        for made in element_columns(rule.as_process(event), 1, dt, rule.values, [(a.name, a.dtype) for a in kernel.columns]):
+        functions.append(
+            {
+                "event": event,
+                "kernel": kernel.name,
+                "hash": kernel.hash,
+                "columns": [a.name for a in kernel.columns],
+                "states": [a.name for a in kernel.states],
+                "inputs": [a.name for a in kernel.inputs],
+            }
+        )
+        for made in element_columns(
+            rule.as_process(event), 1, dt, rule.values, [(a.name, a.dtype) for a in kernel.columns]
+        ):
             columns[made.name] = made
     node.columns = [columns[k] for k in sorted(columns)]
     node.states = [column(k, initial_state(rule, k, d), d.dtype) for k, d in rule.variables.items()]
@@ -103,7 +114,9 @@ def _add_ports(node: Node, process: Process, shapes: dict[str, Shape]) -> None:
             node.inputs.append(Input(key, kind, _size(shapes[key]), dtype))
         else:
             limit, bound = process.output_limit(key), process.output_bound(key)
-            node.outputs.append(Output(key, kind, _size(shapes[key]), dtype, components=declared.components, limit=limit, bound=bound))
+            node.outputs.append(
+                Output(key, kind, _size(shapes[key]), dtype, components=declared.components, limit=limit, bound=bound)
+            )
 
 
 def _complete_rule(attrs: dict[str, Any], seed: int, name: str) -> dict[str, Any]:
@@ -115,7 +128,9 @@ def _complete_rule(attrs: dict[str, Any], seed: int, name: str) -> dict[str, Any
     return {**attrs, "synapses": rule_size(attrs)}
 
 
-def element_columns(process: Process, n: int, dt: float, values: dict[str, Any], names: list[tuple[str, str]]) -> list[Any]:
+def element_columns(
+    process: Process, n: int, dt: float, values: dict[str, Any], names: list[tuple[str, str]]
+) -> list[Any]:
     """Columns that a kernel reads, from parameter values."""
     flat = column_values(process, dt, values)
     return [_sized(column(k, flat[k], dtype), n, process) for k, dtype in names]
@@ -123,7 +138,9 @@ def element_columns(process: Process, n: int, dt: float, values: dict[str, Any],
 
 def _sized(made: Any, n: int, process: Process) -> Any:
     if made.tensor.size not in (1, n):
-        raise ShapeError(f"{process.label}.{made.name} has {made.tensor.size} values; allowed: one number, or one for each of the {n} elements.")
+        raise ShapeError(
+            f"{process.label}.{made.name} has {made.tensor.size} values; allowed: one number, or one for each of the {n} elements."
+        )
     return made
 
 
@@ -136,7 +153,9 @@ def _element_wise(node: Node, process: Process, shapes: dict[str, Shape], dt: fl
     node.columns = element_columns(process, node.n, dt, process.values, [(a.name, a.dtype) for a in kernel.columns])
     for key, declared in process.declarations.items():
         if isinstance(declared, State):
-            node.states.append(_sized(column(key, initial_state(process, key, declared), declared.dtype), node.n, process))
+            node.states.append(
+                _sized(column(key, initial_state(process, key, declared), declared.dtype), node.n, process)
+            )
     node.attrs = {"kernel": kernel.name, "hash": kernel.hash, "draws": len(kernel.draws)}
 
 
@@ -152,7 +171,10 @@ def _channel(link: Link, shapes: dict[PortKey, Shape], ir: SpikeIR, numbers: dic
     routes: Routes | None = None
     delay, capacity, policy = 0, None, "error"
     for c in link.chain:
-        step = (c.source.index(shapes[c.source.process, c.source.name]).reshape(-1), c.target.index(shapes[c.target.process, c.target.name]).reshape(-1))
+        step = (
+            c.source.index(shapes[c.source.process, c.source.name]).reshape(-1),
+            c.target.index(shapes[c.target.process, c.target.name]).reshape(-1),
+        )
         routes = step if routes is None else _compose(routes, step)
         delay += to_steps(c.delay, dt, f"delay of {c}")
         if c.capacity is not None:
@@ -162,9 +184,18 @@ def _channel(link: Link, shapes: dict[PortKey, Shape], ir: SpikeIR, numbers: dic
     if dst.op == "host":
         delay = max(1, delay)
     assert routes is not None
-    index = Channel((numbers[source], src.output(out)), (numbers[target], dst.input(into)), delay, _canonical(routes, src, out, dst, into), capacity, policy)
+    index = Channel(
+        (numbers[source], src.output(out)),
+        (numbers[target], dst.input(into)),
+        delay,
+        _canonical(routes, src, out, dst, into),
+        capacity,
+        policy,
+    )
     if dst.inputs[index.dst[1]].kind == "array" and any(c.dst == index.dst for c in ir.channels):
-        raise ConnectionError(f"{link}: an array input takes one channel, and {dst.name}.{into} has one already. Remove one.")
+        raise ConnectionError(
+            f"{link}: an array input takes one channel, and {dst.name}.{into} has one already. Remove one."
+        )
     return index
 
 

@@ -41,8 +41,15 @@ def assign_scales(ir: SpikeIR) -> SpikeIR:
             if entry.kind == "events":
                 entry.limit = node.period * sum(_multiplicity(c) * _source(ir, c).limit for c in ir.into(number, port))
                 if entry.limit > INT32_MAX:
-                    raise ParameterError(f"{node.name}.{entry.name}: payloads may add up to {entry.limit}; allowed: {INT32_MAX}. Lower a Graded limit or the period.")
-    outputs = {(i, p): _output_load(ir, i, p) for i, n in enumerate(ir.nodes) for p, o in enumerate(n.outputs) if o.kind == "current"}
+                    raise ParameterError(
+                        f"{node.name}.{entry.name}: payloads may add up to {entry.limit}; allowed: {INT32_MAX}. Lower a Graded limit or the period."
+                    )
+    outputs = {
+        (i, p): _output_load(ir, i, p)
+        for i, n in enumerate(ir.nodes)
+        for p, o in enumerate(n.outputs)
+        if o.kind == "current"
+    }
     for (i, p), load in outputs.items():
         if ir.nodes[i].is_synapse:
             ir.nodes[i].outputs[p].bound = load.bound
@@ -70,7 +77,9 @@ def _output_load(ir: SpikeIR, number: int, port: int) -> Load:
     if not math.isfinite(output.bound) or output.bound <= 0:
         if output.bound == 0 and node.op == "dense_source":
             return Load(0.0, 1.0)
-        raise ParameterError(f"{node.name}.{output.name} emits a current of unknown size. Declare Out(Current, bound=…) with its largest magnitude.")
+        raise ParameterError(
+            f"{node.name}.{output.name} emits a current of unknown size. Declare Out(Current, bound=…) with its largest magnitude."
+        )
     return Load(output.bound * FLOAT32_SLACK, 1.0)
 
 

@@ -18,7 +18,12 @@ def schedule(ir: SpikeIR) -> SpikeIR:
     Raises:
         CycleError: a cycle of delay 0; the message names its path.
     """
-    actions = [(i, a) for i, n in enumerate(ir.nodes) if n.op != "host" for a in (("absorb", "emit") if n.is_synapse else ("tick",))]
+    actions = [
+        (i, a)
+        for i, n in enumerate(ir.nodes)
+        if n.op != "host"
+        for a in (("absorb", "emit") if n.is_synapse else ("tick",))
+    ]
     after: dict[Action, set[Action]] = {a: set() for a in actions}
     for i, node in enumerate(ir.nodes):
         if node.is_synapse and node.delays[0] == 0:

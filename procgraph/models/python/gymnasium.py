@@ -58,8 +58,14 @@ def observation_shapes(env: str, options: Mapping[str, Any], owner: str) -> dict
     made = _make(env, options, owner)
     try:
         space, actions = made.observation_space, made.action_space
-        if getattr(space, "shape", None) is None or getattr(space, "dtype", None) is None or type(actions).__name__ != "Discrete":
-            raise ParameterError(f"{owner}: {env!r} has observations {space} and actions {actions}; allowed: Box observations, Discrete actions. Wrap it.")
+        if (
+            getattr(space, "shape", None) is None
+            or getattr(space, "dtype", None) is None
+            or type(actions).__name__ != "Discrete"
+        ):
+            raise ParameterError(
+                f"{owner}: {env!r} has observations {space} and actions {actions}; allowed: Box observations, Discrete actions. Wrap it."
+            )
         image = space.dtype == np.uint8 and len(space.shape) >= 2
         shape = tuple(int(n) for n in space.shape) or (1,)
         return {"frame": shape if image else (1,), "observation": (1,) if image else shape}
@@ -87,7 +93,9 @@ class GymnasiumModel(EpisodeModel):
             observation, reward, terminated, truncated, _ = self.env_made.step(self._action())
             self.earn(reward, terminated or truncated)
         outlets = self.outlets
-        outlets["frame" if outlets["frame"].shape == np.shape(observation) else "observation"].emit(np.reshape(observation, np.shape(observation) or (1,)))
+        outlets["frame" if outlets["frame"].shape == np.shape(observation) else "observation"].emit(
+            np.reshape(observation, np.shape(observation) or (1,))
+        )
         outlets["reward"].emit(np.float32(reward))
         outlets["done"].emit(self.fresh)
 
@@ -98,7 +106,9 @@ class GymnasiumModel(EpisodeModel):
     def save(self) -> dict[str, NDArray[Any]]:
         clone = getattr(self.env_made.unwrapped, "clone_state", None)
         if clone is None:
-            raise CheckpointError(f"{self.name}: {self.process.values['env']!r} cannot save its state, so this graph cannot be checkpointed.")
+            raise CheckpointError(
+                f"{self.name}: {self.process.values['env']!r} cannot save its state, so this graph cannot be checkpointed."
+            )
         emulator = np.frombuffer(clone(include_rng=True).serialize(), np.uint8)
         numbers = np.array([self.episode, self.score, self.fresh, self.seed % SEED_RANGE, self._elapsed()], np.float64)
         return {"emulator": emulator, "numbers": numbers, "scores": np.array(self.scores, np.float64)}

@@ -97,7 +97,9 @@ class PythonModel:
     def load(self, entries: Mapping[str, Array]) -> None:
         """Take back what ``save`` gave."""
         if entries:
-            raise CheckpointError(f"{type(self).__name__} does not define load, but the checkpoint holds {sorted(entries)} for it.")
+            raise CheckpointError(
+                f"{type(self).__name__} does not define load, but the checkpoint holds {sorted(entries)} for it."
+            )
 
     # -- for the runtime --------------------------------------------------------------------------------------------
 

@@ -86,7 +86,9 @@ def settings(process: Process) -> Settings:
     for name in (name for held in actions for name in held):
         _known(name, vizdoom.Button, f"{owner}.actions")
         if vizdoom.is_delta_button(vizdoom.Button.__members__[name]):
-            raise ParameterError(f"{owner}.actions: {name} takes a value; allowed: buttons that are held. Give a table of actions.")
+            raise ParameterError(
+                f"{owner}.actions: {name} takes a value; allowed: buttons that are held. Give a table of actions."
+            )
     if not actions:
         raise ParameterError(f"{owner}.scenario {values['scenario']!r} has no buttons. Give actions.")
     return {
@@ -331,10 +333,14 @@ class VizDoomModel(EpisodeModel):
         self.outlets["done"].emit(over)
 
     def save(self) -> dict[str, NDArray[Any]]:
-        raise CheckpointError(f"{self.name}: ViZDoom cannot save its random numbers, so this graph cannot be checkpointed.")
+        raise CheckpointError(
+            f"{self.name}: ViZDoom cannot save its random numbers, so this graph cannot be checkpointed."
+        )
 
     def load(self, entries: Mapping[str, NDArray[Any]]) -> None:
-        raise CheckpointError(f"{self.name}: ViZDoom cannot restore its random numbers, so this graph has no checkpoints.")
+        raise CheckpointError(
+            f"{self.name}: ViZDoom cannot restore its random numbers, so this graph has no checkpoints."
+        )
 
     def close(self) -> None:
         helper = self.__dict__.pop("helper", None)

@@ -22,7 +22,9 @@ class ReferenceBackend:
         return [DeviceInfo("reference", "NumPy, the definition of all Processes (slow)")]
 
     def claims(self, ir: SpikeIR) -> Claim:
-        return Claim({i: SECONDS_PER_NODE + n.n * SECONDS_PER_ELEMENT for i, n in enumerate(ir.nodes) if n.op != "host"})
+        return Claim(
+            {i: SECONDS_PER_NODE + n.n * SECONDS_PER_ELEMENT for i, n in enumerate(ir.nodes) if n.op != "host"}
+        )
 
     def load(self, program: Program, options: LoadOptions) -> ReferenceExecutor:
         return ReferenceExecutor(program, options)

@@ -104,9 +104,13 @@ class ReferenceExecutor:
 
     def _clear(self) -> None:
         self._step = 0
-        self.accumulators = [[np.zeros((self.batch, p.n), np.int32 if p.kind != "array" else p.dtype) for p in n.inputs] for n in self.ir.nodes]
+        self.accumulators = [
+            [np.zeros((self.batch, p.n), np.int32 if p.kind != "array" else p.dtype) for p in n.inputs]
+            for n in self.ir.nodes
+        ]
         self.rings = [
-            [np.zeros((o.depth, self.batch, o.n), o.dtype if o.kind == "array" else np.int32) for o in n.outputs] for n in self.ir.nodes
+            [np.zeros((o.depth, self.batch, o.n), o.dtype if o.kind == "array" else np.int32) for o in n.outputs]
+            for n in self.ir.nodes
         ]
         self.counts = [{"events": 0, "ticks": 0} for _ in self.ir.nodes]
         for ports in self.incoming:

@@ -22,12 +22,18 @@ def _step(kernel: str, digest: str) -> Any:
             if kernel.startswith(f"{name}_on_"):
                 getattr(rules, name)().kernels(1.0)
     if digest not in steps_by_hash:
-        raise BackendError(f"the rule function {kernel!r} is not declared here. Import the module that declares it and build one.")
+        raise BackendError(
+            f"the rule function {kernel!r} is not declared here. Import the module that declares it and build one."
+        )
     return steps_by_hash[digest]
 
 
 def run_kernel(
-    owner: str, function: Mapping[str, Any], columns: Mapping[str, Any], states: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
+    owner: str,
+    function: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    states: Mapping[str, NDArray[Any]],
+    inputs: Mapping[str, NDArray[Any]],
 ) -> dict[str, NDArray[Any]]:
     """New values of the states that a rule function changes."""
     step = _step(function["kernel"], function["hash"])

@@ -53,7 +53,9 @@ class ElementWise:
     def __init__(self, node: Node, batch: int, seed: int) -> None:
         cls = registry.get(node.type)
         if cls is None:
-            raise BackendError(f"node {node.name!r} is a {node.type!r}, which is not declared here.{did_you_mean(node.type, registry)} Import the module that declares it.")
+            raise BackendError(
+                f"node {node.name!r} is a {node.type!r}, which is not declared here.{did_you_mean(node.type, registry)} Import the module that declares it."
+            )
         self.cls: Any = cls
         self.node, self.batch = node, batch
         self.columns = {c.name: c.tensor[0] if c.tensor.size == 1 else c.tensor for c in node.columns}
@@ -69,7 +71,9 @@ class ElementWise:
         values = nested(self.columns)
         x: dict[str, Any] = {}
         for port, array in zip(self.node.inputs, inputs):
-            x[port.name] = array.astype(np.float32) * np.float32(2.0**-port.scale) if port.kind == "current" else _readable(array)
+            x[port.name] = (
+                array.astype(np.float32) * np.float32(2.0**-port.scale) if port.kind == "current" else _readable(array)
+            )
         for number, draw_name in enumerate(self.draws):
             x[draw_name] = draw(self.key, self.node.n, self.batch, step, number)
         scope = Namespace(values, name)
@@ -90,7 +94,14 @@ class ElementWise:
         output = self.node.outputs[number]
         parts = value if output.components > 1 else (value,)
         if output.kind == "events":
-            full = [np.clip(np.broadcast_to(np.asarray(v).astype(np.int32), (self.batch, self.node.n)), -output.limit, output.limit) for v in parts]
+            full = [
+                np.clip(
+                    np.broadcast_to(np.asarray(v).astype(np.int32), (self.batch, self.node.n)),
+                    -output.limit,
+                    output.limit,
+                )
+                for v in parts
+            ]
         else:
             dtype = np.float32 if output.kind == "current" else np.dtype(output.dtype)
             full = [np.broadcast_to(np.asarray(v).astype(dtype), (self.batch, self.node.n)) for v in parts]
@@ -153,7 +164,9 @@ class ArgMax:
 
     def reset(self, seed: int) -> None:
         sizes = {"counts": self.node.attrs["classes"], "decision": 1}
-        self.states = {c.name: np.array(np.broadcast_to(c.tensor, (self.batch, sizes[c.name]))) for c in self.node.states}
+        self.states = {
+            c.name: np.array(np.broadcast_to(c.tensor, (self.batch, sizes[c.name]))) for c in self.node.states
+        }
 
     def tick(self, step: int, inputs: list[NDArray[Any]]) -> list[NDArray[Any] | None]:
         a, counts, decision = self.node.attrs, self.states["counts"], self.states["decision"]

@@ -23,7 +23,9 @@ class PlasticSynapse:
 
     def __init__(self, node: Node, batch: int) -> None:
         if batch != 1:
-            raise BackendError(f"{node.name}: plastic synapses run with batch=1, since lanes would share their weights.")
+            raise BackendError(
+                f"{node.name}: plastic synapses run with batch=1, since lanes would share their weights."
+            )
         self.node = node
         synapses = expand(node)
         self.pre, self.post = synapses.pre, synapses.post
@@ -37,8 +39,13 @@ class PlasticSynapse:
         """Initial weights and variables, traces and pending output zero."""
         n_pre, n_post = self.node.inputs[0].n, self.node.outputs[0].n
         m = self.initial.size
-        self.variables = {"w": self.initial.copy(), **{c.name: np.array(np.broadcast_to(c.tensor, m)) for c in self.node.states}}
-        self.traces = {t["name"]: np.zeros(n_pre if t["side"] == "pre" else n_post, np.float32) for t in self.node.attrs["traces"]}
+        self.variables = {
+            "w": self.initial.copy(),
+            **{c.name: np.array(np.broadcast_to(c.tensor, m)) for c in self.node.states},
+        }
+        self.traces = {
+            t["name"]: np.zeros(n_pre if t["side"] == "pre" else n_post, np.float32) for t in self.node.attrs["traces"]
+        }
         self.pending = np.zeros((self.depth, n_post), np.int64)
 
     @property
@@ -88,7 +95,9 @@ class PlasticSynapse:
         inputs = {}
         for name in function["inputs"]:
             if name == "m":
-                inputs[name] = np.broadcast_to(modulator[0], index.size) if modulator.size == 1 else modulator[self.post[index]]
+                inputs[name] = (
+                    np.broadcast_to(modulator[0], index.size) if modulator.size == 1 else modulator[self.post[index]]
+                )
             else:
                 side = next(t["side"] for t in self.node.attrs["traces"] if t["name"] == name)
                 inputs[name] = self.traces[name][(self.pre if side == "pre" else self.post)[index]]

@@ -63,9 +63,13 @@ def _take(entries: Mapping[str, Array], key: str, shape: tuple[int, ...], dtype:
     if key not in entries:
         raise CheckpointError(f"checkpoint lacks {key!r}. It was made from another Program.")
     value = np.asarray(entries[key])
-    fits = value.shape == shape or (len(shape) == 2 and shape[0] == -1 and value.ndim == 2 and value.shape[1] == shape[1])
+    fits = value.shape == shape or (
+        len(shape) == 2 and shape[0] == -1 and value.ndim == 2 and value.shape[1] == shape[1]
+    )
     if not fits or value.dtype != dtype:
-        raise CheckpointError(f"checkpoint entry {key!r} is {value.dtype} of shape {value.shape}; wanted {np.dtype(dtype)} of {shape}.")
+        raise CheckpointError(
+            f"checkpoint entry {key!r} is {value.dtype} of shape {value.shape}; wanted {np.dtype(dtype)} of {shape}."
+        )
     return value
 
 
@@ -80,7 +84,9 @@ def _dense(rows: Array, depth: int, like: Array, key: str) -> Array:
     limits = (depth, *like.shape[1:])
     for column, limit in enumerate(limits):
         if rows.size and not (0 <= rows[:, column].min() and rows[:, column].max() < limit):
-            raise CheckpointError(f"checkpoint entry {key!r} has an index out of range in column {column}; allowed: 0 to {limit - 1}.")
+            raise CheckpointError(
+                f"checkpoint entry {key!r} has an index out of range in column {column}; allowed: 0 to {limit - 1}."
+            )
     aged[rows[:, 0], rows[:, 1], rows[:, 2]] = rows[:, 3]
     return aged
 
@@ -110,7 +116,11 @@ def import_state(executor: ReferenceExecutor, entries: Mapping[str, Array]) -> N
             executor.synapses[i].import_state(step, found)
         elif i in executor.synapses:
             synapse, key = executor.synapses[i], f"{node.name}/history/s_in"
-            _fill(synapse.history, step, _dense(_take(entries, key, (-1, 4), np.int32), max(synapse.depth - 1, 0), synapse.history, key))
+            _fill(
+                synapse.history,
+                step,
+                _dense(_take(entries, key, (-1, 4), np.int32), max(synapse.depth - 1, 0), synapse.history, key),
+            )
     for number, queue in _queues(executor).items():
         rows = _take(entries, f"channel/{number}/queue", (-1, 3), np.int32)
         n = executor.ir.nodes[queue.channel.dst[0]].inputs[queue.channel.dst[1]].n

@@ -62,5 +62,7 @@ class ReferenceSynapse:
             for lane in range(self.batch):
                 if entry[lane].any():
                     # Integers below 2**53 are exact in bincount's float64.
-                    total[lane] += np.bincount(post, weights=q * entry[lane][pre], minlength=self.n_post).astype(np.int64)
+                    total[lane] += np.bincount(post, weights=q * entry[lane][pre], minlength=self.n_post).astype(
+                        np.int64
+                    )
         return total.astype(np.int32)

@@ -32,7 +32,6 @@ def draw(recording: Recording, path: Path) -> None:
 
     Raises:
         OSError: the file cannot be written.
-        ValueError: matplotlib does not know the file's format.
     """
     frames, events, action = recording.frames(), recording.events(), recording.action()
     rows = _row_heights(frames, events, action)

@@ -15,12 +15,14 @@ from procgraph.cli.show import read_program
 from procgraph.config.load import Config, load_config
 from procgraph.config.models import RunSettings
 from procgraph.config.overrides import parse_override
-from procgraph.errors import CheckpointError, ModelError, ParameterError, ProcgraphError
+from procgraph.errors import CheckpointError, ModelError, ProcgraphError
 from procgraph.runtime.compile import compile as compile_graph
 from procgraph.runtime.compile import load
 from procgraph.runtime.runtime import Runtime
 
 __all__ = ["Options", "execute"]
+
+FORMATS = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def execute(options: Options) -> None:
             rt.checkpoint(options.checkpoint)
             result["checkpoint"] = str(options.checkpoint)
         if recording is not None and options.raster is not None:
-            _draw(recording, options.raster)
+            from procgraph.cli.raster import draw
+
+            draw(recording, options.raster)
             result["raster"] = str(options.raster)
         if options.json:
             print_json(result)
@@ -86,6 +90,8 @@ def _check(options: Options) -> None:
         raise CommandError(Code.USAGE, "--steps and --seconds exclude each other.")
     if options.raster is not None and importlib.util.find_spec("matplotlib") is None:
         raise CommandError(Code.USAGE, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'")
+    if options.raster is not None and options.raster.suffix not in FORMATS:
+        raise CommandError(Code.USAGE, f"--raster {options.raster}: allowed: names that end with {', '.join(FORMATS)}.")
     for path in (options.raster, options.checkpoint):
         if path is not None and not path.parent.is_dir():
             raise CommandError(Code.USAGE, f"{path}: the folder {path.parent} does not exist.")
@@ -179,12 +185,3 @@ def _result(options: Options, settings: RunSettings, rt: Runtime, end: End) -> d
         **stats,
         "progress": progress_of(rt),
     }
-
-
-def _draw(recording: Recording, path: Path) -> None:
-    from procgraph.cli.raster import draw
-
-    try:
-        draw(recording, path)
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"--raster {path}: {error}") from None

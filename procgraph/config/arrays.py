@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 def is_array_path(value: object) -> bool:
     """Whether a text names an array file."""
-    return isinstance(value, str) and (value.endswith(".npy") or ".npz:" in value)
+    return isinstance(value, str) and (value.endswith((".npy", ".npz")) or ".npz:" in value)
 
 
 def load_array(text: str, folder: Path) -> Array:
@@ -34,12 +34,15 @@ def load_array(text: str, folder: Path) -> Array:
     Raises:
         ParameterError: no such file or key, or not an array of numbers.
     """
-    name, _, key = text.partition(".npz:")
-    path = folder / (f"{name}.npz" if key else text)
+    name, archive, key = (text, "", "") if text.endswith(".npy") else text.partition(".npz")
+    key = key.removeprefix(":")
+    path = folder / f"{name}{archive}"
     if not path.is_file():
         raise ParameterError(f"{text}: no such file ({path}). Paths are relative to the YAML file.")
     try:
-        array = _from_archive(path, key, text) if key else np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        array = (
+            _from_archive(path, key, text) if archive else np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        )
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ParameterError(
             f"{text} cannot be read as an array: {error}. Write it with numpy.save, without objects."
@@ -52,6 +55,8 @@ def load_array(text: str, folder: Path) -> Array:
 def _from_archive(path: Path, key: str, text: str) -> Array:
     with zipfile.ZipFile(path) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
+        if not key:
+            raise ParameterError(f"{text} holds several arrays; name one: {text}:key.{did_you_mean(key, members)}")
         if key not in members:
             raise ParameterError(f"{text}: {path.name} has no array {key!r}.{did_you_mean(key, members)}")
         if members[key].file_size > 8 * MAX_ELEMENTS:

@@ -12,7 +12,7 @@ from procgraph.compiler.backend import Executor
 from procgraph.compiler.flat import FlatGraph
 from procgraph.compiler.passes.lower import element_columns
 from procgraph.errors import ParameterError, ShapeError, UnknownNameError, did_you_mean
-from procgraph.ir.connectivity import synapse_load
+from procgraph.ir.connectivity import synapse_count, synapse_load
 from procgraph.ir.nodes import SpikeIR
 from procgraph.runtime.host import Host
 from procgraph.spec.declare import Param
@@ -71,8 +71,9 @@ class Variables:
             size = next(c.tensor.size for c in node.states if c.name == name)
             return Place(number, "state", name, shape if node.op == "elementwise" else (max(size, 1),))
         if name == "weights" and node.is_synapse:
-            drawn = "weight_table" in node.attrs
-            return Place(number, "weights", name, (node.attrs["synapses"],) if drawn else node.attrs["weights"].shape)
+            own = node.attrs["weights"].shape
+            each = "weight_table" in node.attrs or (node.op == "plastic" and int(np.prod(own)) != node.n)
+            return Place(number, "weights", name, (synapse_count(node),) if each else own)
         if name == "values" and node.op == "dense_source":
             return Place(number, "values", name, node.attrs["values"].shape)
         process = self.processes.get(node.name)

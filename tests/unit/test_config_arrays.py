@@ -53,6 +53,8 @@ def test_hostile_files(tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match=text.partition(":")[0]):
             load_array(text if text != "." else "..npy", tmp_path)
     np.savez(tmp_path / "many.npz", weights=np.zeros(2))
+    with pytest.raises(ParameterError, match=r"name one: many.npz:key. Known: weights"):
+        load_array("many.npz", tmp_path)
     with pytest.raises(ParameterError, match="Did you mean 'weights'"):
         load_array("many.npz:weigths", tmp_path)
 

@@ -128,7 +128,7 @@ void PlasticNode::absorb(std::int64_t step) {
   const auto on_post = functions_.find("post");
   if (on_post != functions_.end()) {
     for (const std::int32_t e : events_[1]) {
-      run_listed(on_post->second, synapses_.column(static_cast<std::size_t>(e)));
+      run_column(on_post->second, static_cast<std::size_t>(e));
     }
   }
   join(payloads_[0], TraceSpec::Side::pre);
@@ -141,11 +141,16 @@ void PlasticNode::transmit(std::int64_t step, std::size_t source, std::int32_t p
   const auto row = static_cast<std::size_t>((step + attrs_.delays.common) % rows);
   std::uint32_t* sums = pending_.data() + row * outputs[0].n();
   const auto [begin, end] = synapses_.row(source);
-  const float* w = variables_[0].data();
-  const std::int32_t* post = synapses_.post();
   const auto p = static_cast<std::uint32_t>(payload);
-  for (std::size_t place = begin; place < end; ++place) {
-    sums[post[place]] += p * static_cast<std::uint32_t>(quantise(w[place], factor_));
+  std::int32_t quantised[kChunk];
+  for (std::size_t first = begin; first < end; first += kChunk) {
+    const std::size_t n = std::min(kChunk, end - first);
+    const float* w = variables_[0].data() + first;
+    const std::int32_t* post = synapses_.post() + first;
+    for (std::size_t k = 0; k < n; ++k) quantised[k] = quantise(w[k], factor_);
+    for (std::size_t k = 0; k < n; ++k) {
+      sums[post[k]] += p * static_cast<std::uint32_t>(quantised[k]);
+    }
   }
 }
 
@@ -171,23 +176,34 @@ void PlasticNode::end_epoch() {
   }
 }
 
-float PlasticNode::input_value(const Function& function, std::size_t input,
-                               std::size_t place) const {
+/// Values of one input for a chunk; `pre` and `post` give the source and target of entry k.
+template <class Element>
+void PlasticNode::gather_input(Function& function, std::size_t input, std::size_t n, Element pre,
+                               Element post) {
+  float* to = function.gathered_inputs[input].data();
   const std::int32_t source = function.sources[input];
-  const auto target = static_cast<std::size_t>(synapses_.post()[place]);
-  if (source < 0) return modulator_[inputs[2].n() == 1 ? 0 : target];
-  const Trace& trace = traces_[static_cast<std::size_t>(source)];
-  const bool pre = trace.spec->side == TraceSpec::Side::pre;
-  return trace.values[pre ? static_cast<std::size_t>(synapses_.pre()[place]) : target];
+  if (source < 0 && inputs[2].n() == 1) {
+    std::fill_n(to, n, modulator_[0]);
+    return;
+  }
+  const bool by_source =
+      source >= 0 && traces_[static_cast<std::size_t>(source)].spec->side == TraceSpec::Side::pre;
+  const float* from =
+      source < 0 ? modulator_ : traces_[static_cast<std::size_t>(source)].values.data();
+  const Element& element = by_source ? pre : post;
+  for (std::size_t k = 0; k < n; ++k) to[k] = from[element(k)];
 }
 
 void PlasticNode::run_places(Function& function, std::size_t begin, std::size_t end) {
+  struct Direct {
+    const std::int32_t* elements;
+    std::int32_t operator()(std::size_t k) const { return elements[k]; }
+  };
   for (std::size_t first = begin; first < end; first += kChunk) {
     const std::size_t n = std::min(kChunk, end - first);
     for (std::size_t i = 0; i < function.sources.size(); ++i) {
-      for (std::size_t k = 0; k < n; ++k) {
-        function.gathered_inputs[i][k] = input_value(function, i, first + k);
-      }
+      gather_input(function, i, n, Direct{synapses_.pre() + first},
+                   Direct{synapses_.post() + first});
     }
     for (std::size_t s = 0; s < function.variables.size(); ++s) {
       function.state_pointers[s] = variables_[function.variables[s]].data() + first;
@@ -196,27 +212,50 @@ void PlasticNode::run_places(Function& function, std::size_t begin, std::size_t 
   }
 }
 
-void PlasticNode::run_listed(Function& function, std::span<const std::uint32_t> places) {
+void PlasticNode::run_column(Function& function, std::size_t target) {
+  struct Common {
+    std::int32_t element;
+    const std::int32_t* elements;
+    std::int32_t operator()(std::size_t k) const { return elements ? elements[k] : element; }
+  };
+  const auto places = synapses_.column(target);
+  const auto sources = synapses_.column_sources(target);
   for (std::size_t first = 0; first < places.size(); first += kChunk) {
     const auto chunk = places.subspan(first, std::min(kChunk, places.size() - first));
+    prefetch_next(function, places, first + kChunk);
     for (std::size_t i = 0; i < function.sources.size(); ++i) {
-      for (std::size_t k = 0; k < chunk.size(); ++k) {
-        function.gathered_inputs[i][k] = input_value(function, i, chunk[k]);
-      }
+      gather_input(function, i, chunk.size(), Common{0, sources.data() + first},
+                   Common{static_cast<std::int32_t>(target), nullptr});
     }
     for (std::size_t s = 0; s < function.variables.size(); ++s) {
-      const auto& values = variables_[function.variables[s]];
-      auto& gathered = function.gathered_states[s];
+      const float* values = variables_[function.variables[s]].data();
+      float* gathered = function.gathered_states[s].data();
       for (std::size_t k = 0; k < chunk.size(); ++k) gathered[k] = values[chunk[k]];
-      function.state_pointers[s] = gathered.data();
+      function.state_pointers[s] = gathered;
     }
     call(function, chunk.size());
     for (std::size_t s = 0; s < function.variables.size(); ++s) {
-      auto& values = variables_[function.variables[s]];
-      for (std::size_t k = 0; k < chunk.size(); ++k)
-        values[chunk[k]] = function.gathered_states[s][k];
+      float* values = variables_[function.variables[s]].data();
+      const float* gathered = function.gathered_states[s].data();
+      for (std::size_t k = 0; k < chunk.size(); ++k) values[chunk[k]] = gathered[k];
     }
   }
+}
+
+/// A column's variables lie one cache line apart: ask for the next chunk's while this one computes.
+void PlasticNode::prefetch_next(const Function& function, std::span<const std::uint32_t> places,
+                                std::size_t first) const {
+#if defined(__GNUC__) || defined(__clang__)
+  const std::size_t end = std::min(first + kChunk, places.size());
+  for (const std::size_t variable : function.variables) {
+    const float* values = variables_[variable].data();
+    for (std::size_t k = first; k < end; ++k) __builtin_prefetch(values + places[k], 1);
+  }
+#else
+  static_cast<void>(function);
+  static_cast<void>(places);
+  static_cast<void>(first);
+#endif
 }
 
 void PlasticNode::call(Function& function, std::size_t n) {

@@ -55,10 +55,14 @@ class PlasticNode final : public RuntimeNode {
   void end_epoch();
   /// Runs a function over consecutive places, in place.
   void run_places(Function& function, std::size_t begin, std::size_t end);
-  /// Runs a function over listed places.
-  void run_listed(Function& function, std::span<const std::uint32_t> places);
+  /// Runs a function over the synapses of a target.
+  void run_column(Function& function, std::size_t target);
   void call(Function& function, std::size_t n);
-  float input_value(const Function& function, std::size_t input, std::size_t place) const;
+  template <class Element>
+  void gather_input(Function& function, std::size_t input, std::size_t n, Element pre,
+                    Element post);
+  void prefetch_next(const Function& function, std::span<const std::uint32_t> places,
+                     std::size_t first) const;
   std::vector<float>& values_of(std::string_view name);
 
   const PlasticAttrs& attrs_;

@@ -71,8 +71,11 @@ void PlasticSynapses::index_by_target(std::size_t n_post) {
   column_begin_ = begins(post_, n_post);
   std::vector<std::size_t> next(column_begin_.begin(), column_begin_.end() - 1);
   by_target_.resize(post_.size());
+  sources_by_target_.resize(post_.size());
   for (std::size_t place = 0; place < post_.size(); ++place) {
-    by_target_[next[static_cast<std::size_t>(post_[place])]++] = static_cast<std::uint32_t>(place);
+    const std::size_t entry = next[static_cast<std::size_t>(post_[place])]++;
+    by_target_[entry] = static_cast<std::uint32_t>(place);
+    sources_by_target_[entry] = pre_[place];
   }
 }
 

@@ -25,6 +25,11 @@ class PlasticSynapses {
     return {by_target_.data() + column_begin_[target],
             column_begin_[target + 1] - column_begin_[target]};
   }
+  /// Sources of the synapses of a target, in the same order.
+  std::span<const std::int32_t> column_sources(std::size_t target) const {
+    return {sources_by_target_.data() + column_begin_[target],
+            column_begin_[target + 1] - column_begin_[target]};
+  }
   const std::int32_t* pre() const { return pre_.data(); }
   const std::int32_t* post() const { return post_.data(); }
   const std::uint32_t* number() const { return number_.data(); }
@@ -40,6 +45,7 @@ class PlasticSynapses {
   std::vector<std::int32_t> post_;
   std::vector<std::uint32_t> number_;
   std::vector<std::uint32_t> by_target_;
+  std::vector<std::int32_t> sources_by_target_;
 };
 
 }  // namespace procgraph

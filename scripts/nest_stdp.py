@@ -1,0 +1,57 @@
+"""Write tests/golden/nest_stdp.npz: weights of NEST's stdp_synapse under random spike trains (needs nest-simulator)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nest
+import numpy as np
+
+PAIRS, STEPS, DELAY = 20, 20_000, 3
+W_MAX, LEARNING, ALPHA, TAU = 1.0, 0.02, 1.05, 20.0
+
+
+def main() -> None:
+    nest.set_verbosity("M_ERROR")
+    nest.ResetKernel()
+    nest.resolution = 1.0
+    rng = np.random.default_rng(7)
+    trains = {side: rng.random((PAIRS, STEPS)) < 0.03 for side in ("pre", "post")}
+    # A spike generator's spike at t reaches a neuron at t + delay; parrots then emit at t + 1.
+    neurons = {}
+    for side, fired in trains.items():
+        sources = nest.Create("spike_generator", PAIRS, params=[{"spike_times": np.flatnonzero(row) + 1.0} for row in fired])
+        neurons[side] = nest.Create("parrot_neuron", PAIRS)
+        nest.Connect(sources, neurons[side], "one_to_one", {"delay": 1.0})
+    synapse = {
+        "synapse_model": "stdp_synapse",
+        "weight": 0.5,
+        "delay": float(DELAY),
+        "Wmax": W_MAX,
+        "lambda": LEARNING,
+        "alpha": ALPHA,
+        "mu_plus": 0.0,
+        "mu_minus": 0.0,
+        "tau_plus": TAU,
+        "receptor_type": 1,  # parrots ignore these events, so that only the given train counts
+    }
+    nest.SetStatus(neurons["post"], "tau_minus", TAU)
+    nest.Connect(neurons["pre"], neurons["post"], "one_to_one", synapse)
+    connections = nest.GetConnections(neurons["pre"], neurons["post"])
+    sampled = []
+    for _ in range(10):
+        nest.Simulate(STEPS / 10)
+        sampled.append(list(connections.weight))
+    out = Path(__file__).parents[1] / "tests" / "golden" / "nest_stdp.npz"
+    np.savez_compressed(
+        out,
+        pre=np.argwhere(trains["pre"]).astype(np.int32),
+        post=np.argwhere(trains["post"]).astype(np.int32),
+        weights=np.array(sampled),
+        last_pre=np.array([np.flatnonzero(row)[-1] for row in trains["pre"]]),
+    )
+    print(nest.__version__, np.array(sampled)[-1][:5])
+
+
+if __name__ == "__main__":
+    main()

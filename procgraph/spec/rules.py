@@ -72,7 +72,8 @@ class Rule(Process):
     w_min = Param(0.0, scalar=True, doc="lower limit of the weight")
     w_max = Param(1.0, scalar=True, doc="upper limit of the weight")
     epoch = Param(1, "steps", dtype="int32", ge=1, scalar=True, doc="steps from one epoch to the next")
-    traces: ClassVar[dict[str, Trace]] = {}
+    traces: dict[str, Trace] = {}  # noqa: RUF012 - replaced, never changed
+    generated: ClassVar[bool] = False  # whether each instance has a function of its own
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,10 +180,9 @@ def test_until_done_and_progress() -> None:
 def test_plain_progress_every_second() -> None:
     code, out, err = cli("run", "clock.yaml", "--seconds", 2.5, "--realtime", 1, "--devices", "reference")
     lines = err.splitlines()
-    assert code == 0 and len(lines) == 2 and "pacing: jitter" in out
-    assert (
-        lines[0].startswith(("1.0", "0.9")) and " x real time, " in lines[0] and "events/s | clock: count 2" in lines[0]
-    )
+    assert code == 0 and 1 <= len(lines) <= 5 and "pacing: jitter" in out
+    pattern = r"\d\.\d\d s \(\d+%\), [\d.]+ x real time, [\d.]+( k)? events/s \| clock: count \d+, watched False"
+    assert all(re.fullmatch(pattern, line) for line in lines), lines
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------------------

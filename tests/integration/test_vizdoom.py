@@ -1,4 +1,4 @@
-"""ViZDoom as a Process, with the real game: what its ports carry, that it never hangs, and that it leaves nothing behind."""
+"""ViZDoom as a Process, with the real game: what its ports carry; that it never hangs, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _user_kernels(flat: FlatGraph) -> list[KernelSource]:
     own = [trace(p, flat.graph.dt) for p in flat.leaves.values() if is_elementwise(type(p)) and not type(p).builtin]
     for process in flat.leaves.values():
         rule = getattr(process, "rule", None)
-        if isinstance(rule, Rule) and not type(rule).builtin:
+        if isinstance(rule, Rule) and (rule.generated or not type(rule).builtin):
             own += rule.kernels(flat.graph.dt).values()
     kernels = {k.hash: k for k in own}
     made = [KernelSource(k.name, k.hash, render_table([k], KERNEL_TABLE)) for k in kernels.values()]

@@ -67,5 +67,4 @@ class CpuBackend:
                 options.warn(f"{kernel.name} runs as NumPy, much slower: {error}")
         else:
             options.warn(f"{kernel.name} runs as NumPy, much slower: no C++ compiler was found. Install g++ or clang++, or set CXX.")
-        node = next(n for n in ir.nodes if n.attrs.get("hash") == kernel.hash)
-        _native.register_kernel(kernel.name, kernel.hash, numpy_kernel(node))
+        _native.register_kernel(kernel.name, kernel.hash, numpy_kernel(ir, kernel.hash))

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import BackendError
-from procgraph.ir.nodes import KernelSource, Node
+from procgraph.ir.nodes import KernelSource, Node, SpikeIR
 from procgraph.spec.declare import Draw
 from procgraph.spec.process import registry
+from procgraph.spec.rules import steps_by_hash
 from procgraph.spec.trace import Namespace, nested
 
 __all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
@@ -70,29 +71,63 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     return library
 
 
-def numpy_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, Sequence[float], Arrays, Arrays], None]:
-    """The Process's own ``step`` as a kernel over chunks of NumPy views.
+def numpy_kernel(ir: SpikeIR, digest: str) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+    """The user's own function as a kernel over chunks of NumPy views.
 
     Raises:
-        BackendError: the class is not declared here.
+        BackendError: the class that has it is not declared here.
     """
+    for node in ir.nodes:
+        if node.attrs.get("hash") == digest:
+            return _process_kernel(node)
+        for function in node.attrs.get("functions", ()):
+            if function["hash"] == digest and digest in steps_by_hash:
+                return _rule_kernel(node.type, function, steps_by_hash[digest])
+    raise BackendError(f"no kernel of hash {digest} is declared here. Import the module that declares it.")
+
+
+def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
     cls: Any = registry.get(node.type)
     if cls is None:
-        raise BackendError(f"node {node.name!r} is a {node.type!r}, which is not declared here. Import the module that declares it.")
+        raise BackendError(
+            f"node {node.name!r} is a {node.type!r}, which is not declared here. Import the module that declares it."
+        )
     draws = [k for k, d in cls.declarations.items() if isinstance(d, Draw)]
+    names = [c.name for c in node.states]
 
-    def kernel(columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays) -> None:
-        scope = Namespace(nested({c.name: a for c, a in zip(node.columns, columns)}), node.type)
+    def kernel(
+        columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays
+    ) -> None:
         x: dict[str, Any] = dict(zip(draws, drawn))
         for port, array, scale in zip(node.inputs, inputs, scales):
             x[port.name] = array.astype(np.float32) * np.float32(scale) if port.kind == "current" else array
-        before = {c.name: a.copy() for c, a in zip(node.states, states)}
-        with np.errstate(all="ignore"):
-            new, emitted = cls.step(scope, scope, Namespace(before, node.type), Namespace(x, node.type))
-        for column, array in zip(node.states, states):
-            array[...] = new.get(column.name, before[column.name])
+        emitted = _step(cls.step, node.type, [c.name for c in node.columns], columns, names, states, x)
         parts = [v for o in node.outputs for v in (emitted[o.name] if o.components > 1 else (emitted[o.name],))]
         for array, value in zip(outputs, parts):
             array[...] = value
 
     return kernel
+
+
+def _rule_kernel(
+    owner: str, function: dict[str, Any], step: Any
+) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+    def kernel(
+        columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays
+    ) -> None:
+        _step(step, owner, function["columns"], columns, function["states"], states, dict(zip(function["inputs"], inputs)))
+
+    return kernel
+
+
+def _step(
+    step: Any, owner: str, column_names: list[str], columns: Arrays, names: list[str], states: Arrays, x: dict[str, Any]
+) -> dict[str, Any]:
+    """Call a ``step`` on NumPy views, put the new states in place, and return what it emits."""
+    scope = Namespace(nested(dict(zip(column_names, columns))), owner)
+    before = {name: array.copy() for name, array in zip(names, states)}
+    with np.errstate(all="ignore"):
+        new, emitted = step(scope, scope, Namespace(before, owner), Namespace(x, owner))
+    for name, array in zip(names, states):
+        array[...] = new.get(name, before[name])
+    return dict(emitted)

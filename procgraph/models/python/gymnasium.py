@@ -64,7 +64,8 @@ def observation_shapes(env: str, options: Mapping[str, Any], owner: str) -> dict
             or type(actions).__name__ != "Discrete"
         ):
             raise ParameterError(
-                f"{owner}: {env!r} has observations {space} and actions {actions}; allowed: Box observations, Discrete actions. Wrap it."
+                f"{owner}: {env!r} has observations {space} and actions {actions}; "
+                "allowed: Box observations, Discrete actions. Wrap it."
             )
         image = space.dtype == np.uint8 and len(space.shape) >= 2
         shape = tuple(int(n) for n in space.shape) or (1,)
@@ -107,7 +108,8 @@ class GymnasiumModel(EpisodeModel):
         clone = getattr(self.env_made.unwrapped, "clone_state", None)
         if clone is None:
             raise CheckpointError(
-                f"{self.name}: {self.process.values['env']!r} cannot save its state, so this graph cannot be checkpointed."
+                f"{self.name}: {self.process.values['env']!r} cannot save its state, "
+                "so this graph cannot be checkpointed."
             )
         emulator = np.frombuffer(clone(include_rng=True).serialize(), np.uint8)
         numbers = np.array([self.episode, self.score, self.fresh, self.seed % SEED_RANGE, self._elapsed()], np.float64)

@@ -1,8 +1,9 @@
 """Model of ``VizDoom`` processes; the only module that imports vizdoom.
 
-The library talks to the game through mutexes in shared memory: a game that dies while it holds one blocks its caller forever, with the
-interpreter's lock held. It also writes files to the working directory, and crashes where a window cannot be opened. So it runs in a
-helper, a Python process in a folder of its own, and the model asks the helper over a socket that it never reads without a time limit.
+The library talks to the game through mutexes in shared memory: a game that dies while it holds one blocks its caller
+forever, with the interpreter's lock held. It also writes files to the working directory, and crashes where a window
+cannot be opened. So it runs in a helper, a Python process in a folder of its own, and the model asks the helper over a
+socket that it never reads without a time limit.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _known(name: str, enumeration: Any, what: str) -> None:
         raise UnknownNameError(f"{what}: {name!r} is unknown.{did_you_mean(name, enumeration.__members__)}")
 
 
-# -- in the helper ------------------------------------------------------------------------------------------------------
+# -- in the helper ---------------------------------------------------------------------------------------------------
 
 
 def serve(descriptor: int) -> None:
@@ -194,7 +195,7 @@ def _sense(game: Any, wanted: Settings, request: tuple[str, int]) -> tuple[float
     return float(reward), False, {name: np.array(value) for name, value in sensors.items()}
 
 
-# -- in the runtime -----------------------------------------------------------------------------------------------------
+# -- in the runtime --------------------------------------------------------------------------------------------------
 
 
 class Helper:

@@ -22,10 +22,10 @@ TICS_PER_SECOND = 35
 class VizDoom(Process):
     """Doom with several sensors: screen, depth, sound and game variables come out, the index of an action goes in.
 
-    At a tick the game takes the action that arrived before and runs ``frame_skip`` tics (of 1/35 s) with it; what it then shows leaves
-    in the same step. The first tick, and the tick after the end of an episode, start an episode (with a seed that follows from the
-    run's seed and the episode) and take no action. At the tick that ends an episode only ``reward`` and ``done`` are emitted; the
-    sensors hold what they had.
+    At a tick the game takes the action that arrived before and runs ``frame_skip`` tics (of 1/35 s) with it; what it
+    then shows leaves in the same step. The first tick, and the tick after the end of an episode, start an episode
+    (with a seed that follows from the run's seed and the episode) and take no action. At the tick that ends an episode
+    only ``reward`` and ``done`` are emitted; the sensors hold what they had.
 
     A checkpoint is not possible, because ViZDoom cannot save the state of its random numbers.
 
@@ -68,12 +68,16 @@ class VizDoom(Process):
             allowed = "a list of button lists, such as [['ATTACK'], ['TURN_LEFT'], []]"
             raise ParameterError(f"{self.label}.actions is {actions!r}; allowed: {allowed}.")
         if variables is not None and (not _is_names(variables) or not variables):
-            raise ParameterError(f"{self.label}.variables is {variables!r}; allowed: a list such as ['AMMO2', 'HEALTH'].")
+            raise ParameterError(
+                f"{self.label}.variables is {variables!r}; allowed: a list such as ['AMMO2', 'HEALTH']."
+            )
         if not isinstance(audio, bool):
             raise ParameterError(f"{self.label}.audio is {audio!r}; allowed: true or false.")
         size = re.fullmatch(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})", self.values["resolution"])
         if size is None:
-            raise ParameterError(f"{self.label}.resolution is {self.values['resolution']!r}; allowed: '160x120' and the like.")
+            raise ParameterError(
+                f"{self.label}.resolution is {self.values['resolution']!r}; allowed: '160x120' and the like."
+            )
         self.size = (int(size[2]), int(size[1]))
         self.actions = None if actions is None else [list(held) for held in actions]
         self.watched = None if variables is None else list(variables)

@@ -79,11 +79,9 @@ def the_game() -> int:
     return found
 
 
-def traces() -> set[str]:
-    """What a game has of files and shared memory outside its process."""
-    shared = Path("/dev/shm")
-    memory = {p.name for p in shared.glob("ViZDoom*")} if shared.is_dir() else set()
-    return memory | {p.name for p in Path(tempfile.gettempdir()).glob("procgraph-vizdoom-*")}
+def shared_memory(names: list[str]) -> list[Path]:
+    """What games of these names share with the library and have not removed."""
+    return [path for name in names for path in Path("/dev/shm").glob(f"ViZDoom*{name}")]
 
 
 def soon(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
@@ -96,12 +94,16 @@ def soon(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
 @pytest.fixture(autouse=True)
 def nothing_left(tmp_path, monkeypatch):
     """No process, shared memory or file outlives a test."""
+    names, find = [], model._shared_memory
+    monkeypatch.setattr(model, "_shared_memory", lambda process: names.append(find(process)) or names[-1])
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.chdir(tmp_path)
-    before, processes = traces(), set(descendants(os.getpid()))
+    before = set(descendants(os.getpid()))
     yield
-    assert soon(lambda: not set(descendants(os.getpid())) - processes)
-    assert soon(lambda: not traces() - before), traces() - before
-    assert list(tmp_path.iterdir()) == []
+    assert soon(lambda: not set(descendants(os.getpid())) - before)
+    assert "" not in names and shared_memory(names) == []
+    assert soon(lambda: not list(tmp_path.iterdir())), list(tmp_path.iterdir())
 
 
 def record(seed: int, steps: int, **values: object) -> dict[str, np.ndarray]:
@@ -230,7 +232,8 @@ def test_no_game_outlives_a_killed_program():
     ) as program:
         assert program.stdout is not None and program.stdout.readline() == b"ready\n"
         started = descendants(program.pid)
-        assert any(name_of(p) == "vizdoom" for p in started)
+        names = [model._shared_memory(p) for p in started if name_of(p) == "vizdoom"]
+        assert names and shared_memory(names)
         program.kill()
         assert soon(lambda: all(state(p) in ("", "Z") for p in started))
 

@@ -70,7 +70,7 @@ class LoihiRule(Rule):
         self.every = 2 ** skips.pop() if skips else 1
         self.trees = {key: _parse(text, f"{self.label}.d{key}") for key, text in texts.items()}
         used = {n.id for tree in self.trees.values() for n in ast.walk(tree) if isinstance(n, ast.Name)}
-        self.traces = {k: t for k, t in {**FLAGS, **DECAYING}.items() if k in used}  # type: ignore[misc]
+        self.traces = {k: t for k, t in {**FLAGS, **DECAYING}.items() if k in used}
 
     @property
     def handlers(self) -> dict[str, Any]:
@@ -118,7 +118,8 @@ def _is_allowed(node: ast.AST) -> bool:
 def _is_number(node: ast.AST) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
         return _is_number(node.operand)
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and abs(node.value) <= 64
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 64
 
 
 def _evaluate(node: ast.AST, scope: Mapping[str, Any]) -> Any:

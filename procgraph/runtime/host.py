@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -167,7 +168,8 @@ class Host:
                 host.model.open()
                 host.model.restart(seed)
             except Exception as error:
-                self.close()
+                with contextlib.suppress(ModelError):  # the first error is the one to report
+                    self.close()
                 raise ModelError(
                     f"{host.node.name} ({type(host.model).__name__}) could not start: {type(error).__name__}: {error}"
                 ) from error

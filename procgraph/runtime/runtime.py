@@ -49,7 +49,8 @@ class Runtime:
         self._variables = Variables(program.ir, executor, self._host, flat, options.batch)
         self._probes = Probes(program.ir, executor, self._variables, flat, options.batch, self._recorded)
         self._lock = threading.RLock()
-        self._gate = threading.RLock()
+        self._gate = threading.Lock()
+        self._holder = self._nested = 0
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._stop = threading.Event()
@@ -136,7 +137,7 @@ class Runtime:
         return self.step + int(steps)
 
     def _claim(self) -> None:
-        with self._lock:
+        with self._boundary():
             self._check_open()
             if self._running:
                 raise RunStateError("a run is going on. Call stop() or wait() first.")
@@ -163,16 +164,15 @@ class Runtime:
                 if self._pacer is not None:
                     self._pacer.start(self.step)
                 continue
-            if self._pacer is not None and not self._pacer.wait(self.step, self._sleep):
+            started = time.perf_counter()
+            due = self._pacer is None or self._pacer.wait(self.step, self._sleep)
+            self._wall += time.perf_counter() - started
+            if not due:
                 continue
-            with self._gate:
-                self._lock.acquire()
-            try:
+            with self._boundary():
                 self._window(last, until is not None)
                 if until is not None and until(self):
                     return
-            finally:
-                self._lock.release()
             if self._pacer is not None:
                 self._pacer.done(self.step)
 
@@ -385,16 +385,31 @@ class Runtime:
 
 
 class _Boundary:
-    """Holds the runtime between two steps."""
+    """Holds the runtime between two steps: the run for a window, everybody else for one call.
+
+    Whoever waits for the lock holds the gate, so that a run cannot take the lock again at once. A thread that has the lock already
+    (a model or ``until`` that calls ``get``) must not wait at the gate for one that waits for the lock.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
     def __enter__(self) -> None:
-        with self.runtime._gate:
-            if self.runtime._running:
-                self.runtime._executor.interrupt()
-            self.runtime._lock.acquire()
+        runtime, me = self.runtime, threading.get_ident()
+        if runtime._holder != me:
+            with runtime._gate:
+                if runtime._running:
+                    runtime._executor.interrupt()
+                runtime._lock.acquire()
+            runtime._holder = me
+            return
+        runtime._lock.acquire()
+        runtime._nested += 1
 
     def __exit__(self, *_: object) -> None:
-        self.runtime._lock.release()
+        runtime = self.runtime
+        if runtime._nested:
+            runtime._nested -= 1
+        else:
+            runtime._holder = 0
+        runtime._lock.release()

@@ -20,6 +20,7 @@ __all__ = [
     "exp",
     "float_bits",
     "floor",
+    "flush",
     "log",
     "maximum",
     "minimum",
@@ -34,6 +35,7 @@ __all__ = [
 # A value is an Expr while tracing and a NumPy float32/int32/bool array or scalar while computing.
 Value = Any
 
+SMALLEST_NORMAL = 2.0**-126
 INT_BOUND = 2147483520.0  # the largest float32 below 2**31
 
 
@@ -83,6 +85,11 @@ def maximum(a: Value, b: Value) -> Value:
 def clip(a: Value, low: Value, high: Value) -> Value:
     """``a`` limited to [low, high]."""
     return minimum(maximum(a, low), high)
+
+
+def flush(a: Value) -> Value:
+    """0 for magnitudes below 2**-126 (denormal numbers), which many processors compute slowly; else ``a``."""
+    return where(abs(a) < SMALLEST_NORMAL, 0.0, a)
 
 
 def sqrt(a: Value) -> Value:

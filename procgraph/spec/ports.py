@@ -60,7 +60,8 @@ class Port:
     transforms: tuple[tuple[str, Transform], ...] = ()
 
     def __str__(self) -> str:
-        return ".".join([f"{self.process.label}.{self.name}", *(label for label, _ in self.transforms)])
+        views = "".join(label if label.startswith("[") else f".{label}" for label, _ in self.transforms)
+        return f"{self.process.label}.{self.name}{views}"
 
     @property
     def base_shape(self) -> Shape | None:
@@ -114,7 +115,19 @@ class Port:
 
     def __getitem__(self, key: Any) -> Any:
         """A slice, as of a NumPy array."""
-        return self._view(f"[{key}]", lambda index: np.atleast_1d(index[key]))
+        return self._view(_slice_text(key), lambda index: np.atleast_1d(index[key]))
+
+
+def _slice_text(key: Any) -> str:
+    """``[2:5, ::2]`` as the user wrote it."""
+
+    def part(item: Any) -> str:
+        if not isinstance(item, slice):
+            return "..." if item is Ellipsis else str(item)
+        ends = ":".join("" if end is None else str(end) for end in (item.start, item.stop))
+        return ends if item.step is None else f"{ends}:{item.step}"
+
+    return f"[{', '.join(part(item) for item in (key if isinstance(key, tuple) else (key,)))}]"
 
 
 @dataclass(frozen=True, eq=False)

@@ -347,6 +347,3 @@ def _check_state(value: Any, what: str, dtype: str) -> Any:
     if dtype == "float32" and not np.isfinite(array).all():
         raise ParameterError(f"{what} contains NaN or infinity; allowed: finite numbers.")
     return array.astype(dtype)
-
-
-__all__ += ["Data", "Draw", "In", "Out", "Param", "State", "check_shapes"]

@@ -129,8 +129,9 @@ class Rule(Process):
         body |= {"w": State(0.0), **{k: State(d.init, dtype=d.dtype) for k, d in self.variables.items()}}
         body |= {name: In(Array("float32")) for name in [*self.traces, MODULATOR]}
         body |= {"step": staticmethod(step), "register": False, "__module__": type(self).__module__}
-        if hasattr(type(self), "derive"):
-            body["derive"] = staticmethod(type(self).derive)
+        derive = getattr(type(self), "derive", None)
+        if derive is not None:
+            body["derive"] = staticmethod(derive)
         made = type(f"{type(self).__name__}_on_{event}", (Process,), body)
         process: Process = made(
             shape=1, **{k: v for k, v in self.values.items() if k in body and isinstance(body[k], Param)}

@@ -12,6 +12,7 @@ import numpy as np
 from procgraph.errors import ParameterError, TraceError, did_you_mean
 from procgraph.spec.declare import Draw, In, Out, Param, State
 from procgraph.spec.expr import Expr, Operation, Tape
+from procgraph.spec.functions import flush
 from procgraph.spec.process import Process
 from procgraph.spec.types import Array, Graded, Spikes
 
@@ -26,6 +27,7 @@ __all__ = [
     "derive",
     "is_elementwise",
     "nested",
+    "settle",
     "trace",
 ]
 
@@ -118,6 +120,16 @@ def derive(process: Process, dt: float, values: Mapping[str, Any] | None = None)
                     f"{process.label}: derived value {name!r} is {item}. Check the parameters and dt={dt:g} ms."
                 )
     return dict(result)
+
+
+def settle(new: Mapping[str, Any], dtypes: Mapping[str, str]) -> dict[str, Any]:
+    """What is stored of the states that ``step`` returns: float32 values without denormal numbers."""
+
+
+    def is_float(key: str, value: Any) -> bool:
+        return dtypes.get(key) == "float32" and str(getattr(value, "dtype", "")) == "float32"
+
+    return {key: flush(value) if is_float(key, value) else value for key, value in new.items()}
 
 
 def _dtype_of(value: Any) -> str:
@@ -238,6 +250,7 @@ def _call(
     missing = [k for k in outs if k not in emitted]
     if missing:
         raise TraceError(f"{cls.__name__}.step does not emit {missing[0]!r}. Return a value for every output.")
+    new = settle(new, {k: x.dtype for k, x in states.items()})
     next_states = [
         _typed(tape, new.get(k, getattr(s, k)), x.dtype, f"{cls.__name__}.step: state {k!r}") for k, x in states.items()
     ]

@@ -127,7 +127,8 @@ def test_synapses(name: str, period: int, batch: int, backend: str) -> None:
     assert np.abs(result["subject.a_out"]).sum() > 0
 
 
-STRUCTURAL = {"Argmax", "CurrentSource", "FrameSource", "SpikeSource"}
+# Plastic: random graphs with every rule in tests/property.
+STRUCTURAL = {"Argmax", "CurrentSource", "FrameSource", "Plastic", "SpikeSource"}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -108,7 +108,10 @@ void PlasticNode::decay_traces() {
   for (Trace& trace : traces_) {
     const float decay = trace.spec->decay;
     if (decay == 1.0f) continue;
-    for (float& value : trace.values) value *= decay;
+    for (float& value : trace.values) {
+      const float next = value * decay;
+      value = std::fabs(next) < 0x1p-126F ? 0.0F : next;
+    }
   }
 }
 

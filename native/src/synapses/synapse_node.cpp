@@ -1,5 +1,6 @@
 #include "synapses/synapse_node.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/channel.hpp"
@@ -26,7 +27,7 @@ SynapseNode::SynapseNode(const Node& spec, const BuildContext& context)
       attrs_(*spec.synapse()),
       projection_(make_projection(spec, loops_)),
       history_(attrs_.delays.largest + 1, context.lanes) {
-  quantise(current_weights(), ErrorKind::format);
+  quantise(current_weights());
 }
 
 void SynapseNode::finish_build() {
@@ -131,30 +132,18 @@ std::span<const float> SynapseNode::current_weights() const {
   return written_.empty() ? attrs_.weights->as<float>() : std::span<const float>(written_);
 }
 
-void SynapseNode::quantise(std::span<const float> weights, ErrorKind kind) {
+/// Limits what does not fit: such a weight belongs to no synapse, or to one that never has input.
+void SynapseNode::quantise(std::span<const float> weights) {
   const double factor = std::ldexp(1.0, outputs[0].port().scale);
   // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even.
   constexpr double kRound = 6755399441055744.0;
   constexpr double kLargest = 2147483647.0;
   std::vector<std::int32_t> quantised(weights.size());
-  bool fits = true;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double x = static_cast<double>(weights[i]) * factor;
-    const bool inside = x >= -kLargest && x <= kLargest;
-    fits &= inside;
-    quantised[i] = static_cast<std::int32_t>(((inside ? x : 0.0) + kRound) - kRound);
+    const double x = std::clamp(static_cast<double>(weights[i]) * factor, -kLargest, kLargest);
+    quantised[i] = static_cast<std::int32_t>((x + kRound) - kRound);
   }
-  if (!fits) refuse_weight(weights, kLargest / factor, kind);
   projection_->set_weights(quantised);
-}
-
-void SynapseNode::refuse_weight(std::span<const float> weights, double largest,
-                                ErrorKind kind) const {
-  std::size_t i = 0;
-  while (i + 1 < weights.size() && std::abs(static_cast<double>(weights[i])) <= largest) ++i;
-  throw Error(kind, text("node '", spec().name, "'"),
-              text("weight ", i, " is ", weights[i], "; allowed at scale ", outputs[0].port().scale,
-                   ": -", largest, " ... ", largest));
 }
 
 void SynapseNode::check_bound(std::span<const float> weights) const {
@@ -225,7 +214,7 @@ void SynapseNode::write_parameter(std::string_view section, std::string_view nam
   const auto* data = static_cast<const float*>(values.data);
   const std::span<const float> weights(data, static_cast<std::size_t>(values.count()));
   check_bound(weights);
-  quantise(weights, ErrorKind::argument);
+  quantise(weights);
   written_.assign(weights.begin(), weights.end());
   load_.reset();
 }

@@ -38,9 +38,7 @@ class SynapseNode final : public RuntimeNode {
  private:
   void collect(std::int64_t step);
   void emit_to_ring(std::int64_t step);
-  void quantise(std::span<const float> weights, ErrorKind kind);
-  [[noreturn]] void refuse_weight(std::span<const float> weights, double largest,
-                                  ErrorKind kind) const;
+  void quantise(std::span<const float> weights);
   void add_load(Projection::Load& total, const Channel& channel, const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;
   void check_bound(std::span<const float> weights) const;

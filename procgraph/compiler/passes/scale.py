@@ -84,9 +84,7 @@ def _output_load(ir: SpikeIR, number: int, port: int) -> Load:
 
 
 def scale_for(load: Load) -> int:
-    """The largest scale at which the worst sum fits int32."""
-    if load.bound == 0:
-        return 0
+    """The largest scale at which the worst sum (above 0) fits int32."""
     scale = min(SCALE_LIMIT, math.floor(math.log2(INT32_MAX / load.bound)) + 1)
     while scale > -SCALE_LIMIT and load.bound * 2.0**scale + load.terms / 2 > INT32_MAX:
         scale -= 1
@@ -102,8 +100,16 @@ def _share_scales(ir: SpikeIR, outputs: dict[Port, Load]) -> None:
         return key
 
     best: dict[tuple[str, int, int], int] = {}
+    ports: list[tuple[str, int, int]] = []
+
+    def add(key: tuple[str, int, int], load: Load) -> None:
+        """A port that never carries anything but zeros puts no limit on its group."""
+        ports.append(key)
+        if load.bound > 0:
+            best[key] = scale_for(load)
+
     for (i, p), load in outputs.items():
-        best["out", i, p] = scale_for(load)
+        add(("out", i, p), load)
     for i, node in enumerate(ir.nodes):
         for p, entry in enumerate(node.inputs):
             if entry.kind == "current":
@@ -113,10 +119,10 @@ def _share_scales(ir: SpikeIR, outputs: dict[Port, Load]) -> None:
                     total.bound += outputs[c.src].bound * factor
                     total.terms += outputs[c.src].terms * factor
                     groups[find(("out", *c.src))] = find(("in", i, p))
-                best["in", i, p] = scale_for(total)
+                add(("in", i, p), total)
     lowest: dict[tuple[str, int, int], int] = {}
     for key, scale in best.items():
         lowest[find(key)] = min(scale, lowest.get(find(key), SCALE_LIMIT))
-    for kind, i, p in best:
-        ports = ir.nodes[i].outputs if kind == "out" else ir.nodes[i].inputs
-        ports[p].scale = lowest[find((kind, i, p))]
+    for kind, i, p in ports:
+        entries = ir.nodes[i].outputs if kind == "out" else ir.nodes[i].inputs
+        entries[p].scale = lowest.get(find((kind, i, p)), 0)

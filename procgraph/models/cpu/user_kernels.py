@@ -20,7 +20,7 @@ from procgraph.ir.nodes import KernelSource, Node, SpikeIR
 from procgraph.spec.declare import Draw
 from procgraph.spec.process import registry
 from procgraph.spec.rules import steps_by_hash
-from procgraph.spec.trace import Namespace, nested
+from procgraph.spec.trace import Namespace, nested, settle
 
 __all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
 
@@ -71,7 +71,7 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     return library
 
 
-def numpy_kernel(ir: SpikeIR, digest: str) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+def numpy_kernel(ir: SpikeIR, digest: str) -> Callable[[Arrays, Arrays, Arrays, Sequence[float], Arrays, Arrays], None]:
     """The user's own function as a kernel over chunks of NumPy views.
 
     Raises:
@@ -86,7 +86,7 @@ def numpy_kernel(ir: SpikeIR, digest: str) -> Callable[[Arrays, Arrays, Arrays, 
     raise BackendError(f"no kernel of hash {digest} is declared here. Import the module that declares it.")
 
 
-def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, Sequence[float], Arrays, Arrays], None]:
     cls: Any = registry.get(node.type)
     if cls is None:
         raise BackendError(
@@ -96,7 +96,7 @@ def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float]
     names = [c.name for c in node.states]
 
     def kernel(
-        columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays
+        columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays
     ) -> None:
         x: dict[str, Any] = dict(zip(draws, drawn))
         for port, array, scale in zip(node.inputs, inputs, scales):
@@ -111,9 +111,9 @@ def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, list[float]
 
 def _rule_kernel(
     owner: str, function: dict[str, Any], step: Any
-) -> Callable[[Arrays, Arrays, Arrays, list[float], Arrays, Arrays], None]:
+) -> Callable[[Arrays, Arrays, Arrays, Sequence[float], Arrays, Arrays], None]:
     def kernel(
-        columns: Arrays, states: Arrays, inputs: Arrays, scales: list[float], outputs: Arrays, drawn: Arrays
+        columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays
     ) -> None:
         _step(step, owner, function["columns"], columns, function["states"], states, dict(zip(function["inputs"], inputs)))
 
@@ -128,6 +128,7 @@ def _step(
     before = {name: array.copy() for name, array in zip(names, states)}
     with np.errstate(all="ignore"):
         new, emitted = step(scope, scope, Namespace(before, owner), Namespace(x, owner))
+        new = settle(new, {name: array.dtype.name for name, array in before.items()})
     for name, array in zip(names, states):
         array[...] = new.get(name, before[name])
     return dict(emitted)

@@ -19,6 +19,10 @@ __all__ = ["Inbox", "Outlet", "PythonModel"]
 Array = NDArray[Any]
 
 
+# Attributes that a model has once it is attached.
+RESERVED = frozenset({"batch", "dt", "inputs", "name", "outlets", "process", "states", "step"})
+
+
 class Outlet:
     """An output port inside ``run_step``."""
 
@@ -68,6 +72,11 @@ class PythonModel:
     def __init_subclass__(cls, process: type[Process] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if process is not None:
+            taken = sorted(name for name in process.declarations if hasattr(PythonModel, name) or name in RESERVED)
+            if taken:
+                raise BackendError(
+                    f"{process.__name__}.{taken[0]} has the name of a member of PythonModel, which would hide it. Rename it."
+                )
             cls.process_class = process
             process.model = cls
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from procgraph.errors import BackendError
 from procgraph.processes import rules
 from procgraph.spec.rules import steps_by_hash
-from procgraph.spec.trace import Namespace, nested
+from procgraph.spec.trace import Namespace, nested, settle
 
 __all__ = ["run_kernel"]
 
@@ -40,4 +40,5 @@ def run_kernel(
     scope = Namespace(nested({k: columns[k] for k in function["columns"]}), owner)
     with np.errstate(all="ignore"):
         new, _ = step(scope, scope, Namespace(states, owner), Namespace(inputs, owner))
+        new = settle(new, {k: v.dtype.name for k, v in states.items()})
     return {k: np.asarray(v, states[k].dtype) for k, v in new.items()}

@@ -13,7 +13,7 @@ from procgraph.ir.nodes import Node
 from procgraph.ir.philox import draw, node_key
 from procgraph.spec.declare import Draw
 from procgraph.spec.process import registry
-from procgraph.spec.trace import Namespace, nested
+from procgraph.spec.trace import Namespace, nested, settle
 
 __all__ = ["ArgMax", "DenseSource", "ElementWise", "EventSource", "Model", "initial_states", "make_model", "to_fixed"]
 
@@ -79,6 +79,7 @@ class ElementWise:
         scope = Namespace(values, name)
         with np.errstate(all="ignore"):
             new, emitted = self.cls.step(scope, scope, Namespace(self.states, name), Namespace(x, name))
+            new = settle(new, {c.name: c.dtype for c in self.node.states})
         for state in self.states:
             if state in new:
                 self.states[state] = self._full(new[state], self.states[state].dtype, state)

@@ -12,6 +12,7 @@ from procgraph.ir.connectivity import expand
 from procgraph.ir.nodes import Node
 from procgraph.models.reference.kernels import run_kernel
 from procgraph.models.reference.synapses import quantise
+from procgraph.spec.functions import flush
 
 __all__ = ["PlasticSynapse"]
 
@@ -69,7 +70,8 @@ class PlasticSynapse:
         assert inputs is not None
         events, posts, modulator = inputs[0][0], inputs[1][0], inputs[2][0]
         for trace in self.node.attrs["traces"]:
-            self.traces[trace["name"]] *= np.float32(trace["decay"])
+            values = self.traces[trace["name"]]
+            values[...] = flush(values * np.float32(trace["decay"]))
         fired = events[self.pre] != 0
         self._transmit(step, events, fired)
         self._apply("pre", fired, modulator)
@@ -117,7 +119,7 @@ class PlasticSynapse:
     def emit(self, step: int) -> Int32:
         """What is due, which is then forgotten."""
         slot = step % self.depth
-        due = self.pending[slot].astype(np.int32)[None, :]
+        due: Int32 = self.pending[slot].astype(np.int32)[None, :]
         self.pending[slot] = 0
         return due
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import CheckpointError
+from procgraph.models.reference.plastic import PlasticSynapse
 
 if TYPE_CHECKING:
     from procgraph.models.reference.executor import Queue, ReferenceExecutor
@@ -43,10 +44,10 @@ def export_state(executor: ReferenceExecutor) -> dict[str, Array]:
         for output, ring in zip(node.outputs, executor.rings[i]):
             aged = _by_age(ring, step, output.depth)
             entries[f"{node.name}/out/{output.name}"] = _rows(aged) if output.kind == "events" else aged
-        if node.op == "plastic":
-            entries |= {f"{node.name}/{k}": v for k, v in executor.synapses[i].export_state(step).items()}
-        elif i in executor.synapses:
-            synapse = executor.synapses[i]
+        synapse = executor.synapses.get(i)
+        if isinstance(synapse, PlasticSynapse):
+            entries |= {f"{node.name}/{k}": v for k, v in synapse.export_state(step).items()}
+        elif synapse is not None:
             entries[f"{node.name}/history/s_in"] = _rows(_by_age(synapse.history, step, synapse.depth - 1))
     for number, queue in _queues(executor).items():
         rows = [(lane, index, payload) for lane, items in enumerate(queue.lanes) for index, payload in items]
@@ -110,12 +111,13 @@ def import_state(executor: ReferenceExecutor, entries: Mapping[str, Array]) -> N
                 _fill(ring, step, _dense(_take(entries, key, (-1, 4), np.int32), output.depth, ring, key))
             else:
                 _fill(ring, step, _take(entries, key, (output.depth, batch, output.n), ring.dtype))
-        if node.op == "plastic":
-            own = executor.synapses[i].export_state(step)
+        synapse = executor.synapses.get(i)
+        if isinstance(synapse, PlasticSynapse):
+            own = synapse.export_state(step)
             found = {k: _take(entries, f"{node.name}/{k}", v.shape, v.dtype) for k, v in own.items()}
-            executor.synapses[i].import_state(step, found)
-        elif i in executor.synapses:
-            synapse, key = executor.synapses[i], f"{node.name}/history/s_in"
+            synapse.import_state(step, found)
+        elif synapse is not None:
+            key = f"{node.name}/history/s_in"
             _fill(
                 synapse.history,
                 step,

@@ -10,6 +10,7 @@ namespace procgraph {
 namespace {
 
 constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
+constexpr int kMaxThreads = 256;
 constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
@@ -52,13 +53,18 @@ class Budget {
 }  // namespace
 
 Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uint64_t> wanted_seed,
-                   std::int32_t lanes, KernelRegistry& kernels)
+                   std::int32_t lanes, KernelRegistry& kernels, int wanted_threads)
     : program(std::move(source)),
       batch(lanes),
+      threads(wanted_threads),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
   if (batch < 1 || batch > kMaxBatch) {
     throw Error(ErrorKind::argument, "batch", text("is ", batch, "; allowed: 1 ... ", kMaxBatch));
+  }
+  if (threads < 1 || threads > kMaxThreads) {
+    throw Error(ErrorKind::argument, "threads",
+                text("is ", threads, "; allowed: 1 ... ", kMaxThreads));
   }
   const BuildContext context{batch, isa, kernels};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
@@ -71,6 +77,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     if (node->spec().is_host()) hosts.push_back({node.get()});
   }
   reset(seed);
+  plan = std::make_unique<Plan>(schedule, threads);
 }
 
 void Engine::Impl::join_channels() {
@@ -143,19 +150,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
-    for (const Step& entry : schedule) {
-      switch (entry.action) {
-        case Action::tick:
-          entry.node->tick(step);
-          break;
-        case Action::absorb:
-          entry.node->absorb(step);
-          break;
-        case Action::emit:
-          entry.node->emit(step);
-          break;
-      }
-    }
+    plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
     failure = error.what();
@@ -193,8 +188,8 @@ void Engine::Impl::begin_tick(std::string_view name) {
 }
 
 Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-               std::int32_t batch, KernelRegistry& kernels)
-    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels)) {}
+               std::int32_t batch, KernelRegistry& kernels, int threads)
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels, threads)) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -209,6 +204,10 @@ std::uint64_t Engine::seed() const {
 
 std::int32_t Engine::batch() const {
   return impl_->batch;
+}
+
+int Engine::threads() const {
+  return impl_->threads;
 }
 
 const char* Engine::isa() const {

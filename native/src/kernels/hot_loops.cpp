@@ -25,6 +25,8 @@ namespace {
 using u32 = std::uint32_t;
 using i32 = std::int32_t;
 
+constexpr std::size_t kBlock = 64;  // elements that a loop keeps in registers
+
 u32 wrap(i32 x) {
   return static_cast<u32>(x);
 }
@@ -187,10 +189,56 @@ void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::
   }
 }
 
+std::size_t clamp_count(i32* payloads, std::size_t n, i32 limit) {
+  i32 count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    payloads[i] = clamp(payloads[i], limit);
+    count += payloads[i] != 0;
+  }
+  return static_cast<std::size_t>(count);
+}
+
+void scale_add(u32* sums, const u32* base, const i32* PG_RESTRICT payloads, u32 weight,
+               std::size_t n) {
+  if (base == nullptr) {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * weight;
+  } else {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * weight;
+  }
+}
+
+void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
+                  const i32* PG_RESTRICT weights, bool common, std::size_t n) {
+  if (common) {
+    scale_add(sums, base, payloads, wrap(weights[0]), n);
+  } else if (base == nullptr) {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * wrap(weights[i]);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * wrap(weights[i]);
+  }
+}
+
+void count_above(const i32* PG_RESTRICT x, std::size_t n, const i32* PG_RESTRICT thresholds,
+                 std::size_t count, i32* PG_RESTRICT out) {
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    i32 above[kBlock] = {};
+    for (std::size_t k = 0; k < count; ++k) {
+      for (std::size_t j = 0; j < kBlock; ++j) above[j] += x[i + j] > thresholds[k];
+    }
+    for (std::size_t j = 0; j < kBlock; ++j) out[i + j] = above[j];
+  }
+  for (; i < n; ++i) {
+    out[i] = 0;
+    for (std::size_t k = 0; k < count; ++k) out[i] += x[i] > thresholds[k];
+  }
+}
+
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
 const HotLoops PG_HOT_LOOPS = {add_rows,    add,     add_scalar, add_segment,
-                               add_targets, compact, to_fixed,   philox_fill};
+                               add_targets, compact, to_fixed,   philox_fill,
+                               clamp_count, add_products, count_above};
 
 }  // namespace procgraph

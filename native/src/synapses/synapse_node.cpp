@@ -103,6 +103,25 @@ void SynapseNode::emit(std::int64_t step) {
   }
 }
 
+const void* SynapseNode::emit_target() const {
+  return fused_ == nullptr ? nullptr : &fused_->target();
+}
+
+/// Supposes that one source in fifty is active.
+double SynapseNode::cost(Action action) const {
+  if (action == Action::absorb) return kSmallCost;
+  const double n_post = attrs_.n_post;
+  if (const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs)) {
+    return kSmallCost + 0.02 * static_cast<double>(sparse->synapses);
+  }
+  if (std::holds_alternative<OneToOneAttrs>(spec().attrs)) return kSmallCost + 0.02 * n_post;
+  if (std::holds_alternative<AllToAllAttrs>(spec().attrs)) return kSmallCost + 0.05 * n_post;
+  if (std::holds_alternative<DenseAttrs>(spec().attrs)) {
+    return kSmallCost + 0.02 * 0.06 * attrs_.n_pre * n_post;
+  }
+  return kSmallCost + 0.02 * attrs_.n_pre * static_cast<double>(attrs_.weights->count);
+}
+
 void SynapseNode::emit_to_ring(std::int64_t step) {
   Output& output = outputs[0];
   output.set_silent(step, true);

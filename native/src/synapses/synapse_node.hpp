@@ -19,6 +19,8 @@ class SynapseNode final : public RuntimeNode {
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
+  const void* emit_target() const override;
+  double cost(Action action) const override;
   /// Looks again whether the output may go straight into its only target.
   void update_fusion();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 
@@ -77,7 +78,21 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     if (node->spec().is_host()) hosts.push_back({node.get()});
   }
   reset(seed);
-  plan = std::make_unique<Plan>(schedule, threads);
+}
+
+void Engine::Impl::replan() {
+  bool changed = plan == nullptr;
+  for (auto& node : nodes) {
+    for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
+  }
+  if (changed) plan = std::make_unique<Plan>(schedule, threads);
+}
+
+void Engine::Impl::list_events() {
+  for (auto& node : nodes) {
+    for (Output& output : node->outputs) use_listed_events(output, step - 1);
+  }
+  plan.reset();
 }
 
 void Engine::Impl::join_channels() {
@@ -99,6 +114,7 @@ void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
   seek(0, wanted_seed.value_or(seed));
+  replan();
 }
 
 void Engine::Impl::seek(std::int64_t next, std::uint64_t new_seed) {
@@ -136,6 +152,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   check_usable();
   if (steps <= 0) return 0;
   check_begun();
+  if (plan == nullptr) replan();
   const std::int64_t begin = step;
   const std::int64_t end = last_step(steps);
   Budget budget(budget_ns);

@@ -19,6 +19,10 @@ struct Engine::Impl {
 
   // engine.cpp: building and running
   void join_channels();
+  /// Decides anew how events are kept and who does what.
+  void replan();
+  /// Makes lists of all events, until the next plan is made.
+  void list_events();
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
   void run_step();
@@ -65,7 +69,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<RuntimeNode>> nodes;  // as in the Program
   std::vector<std::unique_ptr<Channel>> channels;   // as in the Program
   std::vector<Plan::Entry> schedule;
-  std::unique_ptr<Plan> plan;
+  std::unique_ptr<Plan> plan;  // none while it has to be made anew
   std::vector<HostEntry> hosts;
   std::vector<std::unique_ptr<Recorder>> recorders;
   std::atomic<bool> interrupted{false};

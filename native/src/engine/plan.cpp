@@ -1,15 +1,14 @@
 #include "engine/plan.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include "engine/channel.hpp"
+#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
-
-/// Nanoseconds that a parallel phase has to save; waking and waiting cost several hundred.
-constexpr double kWorthwhile = 1200;
 
 using Done = std::map<std::pair<const RuntimeNode*, Action>, std::size_t>;
 
@@ -37,6 +36,10 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
 }
 
 }  // namespace
+
+Grain grain() {
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 1200} : Grain{1, 0};
+}
 
 Plan::Plan(const std::vector<Entry>& schedule, int threads) : wanted_(threads) {
   for (const Entry& entry : schedule) entry.node->divide(threads);
@@ -116,7 +119,7 @@ void Plan::add_phase(Tasks&& tasks) {
     for (const Task& task : list) sum += task.cost;
     longest = std::max(longest, sum);
   }
-  if (lists.size() > 1 && alone - longest >= kWorthwhile) {
+  if (lists.size() > 1 && alone - longest >= grain().nanoseconds) {
     threads_ = std::max(threads_, static_cast<int>(lists.size()));
     phases_.push_back({std::move(lists)});
     return;

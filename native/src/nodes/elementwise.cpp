@@ -2,15 +2,13 @@
 #include <cmath>
 
 #include "engine/channel.hpp"
+#include "engine/grain.hpp"
 #include "nodes/elementwise_part.hpp"
 #include "nodes/overrides.hpp"
 #include "nodes/parameters.hpp"
 
 namespace procgraph {
 namespace {
-
-/// Fewer elements than this are not worth a task of their own.
-constexpr std::size_t kLeastElements = 4096;
 
 class Elementwise final : public RuntimeNode {
  public:
@@ -53,7 +51,7 @@ class Elementwise final : public RuntimeNode {
 
   void divide(int threads) override {
     const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
-    const std::size_t most = caller_only() ? 1 : lanes() * core_.n / kLeastElements;
+    const std::size_t most = caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
     const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
     if (count == parts_.size()) return;
     parts_.clear();

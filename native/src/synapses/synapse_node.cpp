@@ -57,7 +57,33 @@ void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
   stored_step_ = step - 1;
 }
 
+bool SynapseNode::passes_dense() const {
+  return fused_ != nullptr && !projection_->diagonal().empty() && spec().period == 1 &&
+         inputs[0].channels.size() == 1;
+}
+
+Input* SynapseNode::passes_into() const {
+  return &fused_->target();
+}
+
+void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
+  rows_ = rows;
+  rows_delay_ = delay;
+}
+
+void SynapseNode::list_dense(std::int64_t last) {
+  for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      rows_->list(last - age - rows_delay_, lane, history_.at(last - age, lane));
+    }
+  }
+}
+
 void SynapseNode::absorb(std::int64_t step) {
+  if (rows_ != nullptr) {
+    take_tick(step);
+    return;
+  }
   history_.clear(step);
   Input& input = inputs[0];
   const bool ticks = take_tick(step);
@@ -140,6 +166,7 @@ void SynapseNode::emit_to_ring(std::int64_t step) {
 }
 
 void SynapseNode::materialise(std::int64_t step) {
+  if (rows_ != nullptr) list_dense(step);
   if (fused_ == nullptr || stored_step_ == step) return;
   emit_to_ring(step);
   stored_step_ = step;

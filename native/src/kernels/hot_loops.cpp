@@ -25,8 +25,6 @@ namespace {
 using u32 = std::uint32_t;
 using i32 = std::int32_t;
 
-constexpr std::size_t kBlock = 64;  // elements that a loop keeps in registers
-
 u32 wrap(i32 x) {
   return static_cast<u32>(x);
 }
@@ -183,9 +181,9 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
 
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
                  u32 c3, i32* out) {
-  for (std::size_t i = 0; i < blocks; i += kLanes) {
-    philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
-                 static_cast<u32>(step >> 32), c3, out + 4 * i);
+  const PhiloxRun run(key_low, key_high, step, c3);
+  for (std::size_t i = 0; i < blocks; i += kGroups * kLanes) {
+    run.fill(block + static_cast<u32>(i), out + 4 * i);
   }
 }
 
@@ -218,20 +216,53 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
   }
 }
 
-void count_above(const i32* PG_RESTRICT x, std::size_t n, const i32* PG_RESTRICT thresholds,
-                 std::size_t count, i32* PG_RESTRICT out) {
-  std::size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) {
-    i32 above[kBlock] = {};
-    for (std::size_t k = 0; k < count; ++k) {
-      for (std::size_t j = 0; j < kBlock; ++j) above[j] += x[i + j] > thresholds[k];
+i32 count_one(i32 x, const i32* thresholds, std::size_t count) {
+  i32 above = 0;
+  for (std::size_t k = 0; k < count; ++k) above += x > thresholds[k];
+  return above;
+}
+
+#if defined(__AVX512F__)
+
+constexpr std::size_t kBlock = 64;
+
+void count_block(const i32* x, const i32* thresholds, std::size_t count, i32* out) {
+  __m512i values[4];
+  __m512i above[4];
+  for (int v = 0; v < 4; ++v) {
+    values[v] = _mm512_loadu_si512(x + 16 * v);
+    above[v] = _mm512_setzero_si512();
+  }
+  const __m512i minus_one = _mm512_set1_epi32(-1);
+  for (std::size_t k = 0; k < count; ++k) {
+    const __m512i threshold = _mm512_set1_epi32(thresholds[k]);
+    for (int v = 0; v < 4; ++v) {
+      const __mmask16 more = _mm512_cmpgt_epi32_mask(values[v], threshold);
+      above[v] = _mm512_mask_sub_epi32(above[v], more, above[v], minus_one);
     }
-    for (std::size_t j = 0; j < kBlock; ++j) out[i + j] = above[j];
   }
-  for (; i < n; ++i) {
-    out[i] = 0;
-    for (std::size_t k = 0; k < count; ++k) out[i] += x[i] > thresholds[k];
+  for (int v = 0; v < 4; ++v) _mm512_storeu_si512(out + 16 * v, above[v]);
+}
+
+#else
+
+constexpr std::size_t kBlock = 32;
+
+void count_block(const i32* PG_RESTRICT x, const i32* PG_RESTRICT thresholds, std::size_t count,
+                 i32* PG_RESTRICT out) {
+  i32 above[kBlock] = {};
+  for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t j = 0; j < kBlock; ++j) above[j] += x[j] > thresholds[k];
   }
+  for (std::size_t j = 0; j < kBlock; ++j) out[j] = above[j];
+}
+
+#endif
+
+void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) count_block(x + i, thresholds, count, out + i);
+  for (; i < n; ++i) out[i] = count_one(x[i], thresholds, count);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct HotLoops {
   /// out[i] = rint(clip(x[i], -bound, bound) * factor), NaN -> 0; true if any is not zero.
   bool (*to_fixed)(const float* x, std::size_t n, float bound, float factor, std::int32_t* out);
   /// One draw for elements [4 * block, 4 * (block + blocks)): words >> 1, 4 per block. `out` has
-  /// room for a multiple of 64 values.
+  /// room for a multiple of 128 values.
   void (*philox_fill)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
                       std::size_t blocks, std::uint64_t step, std::uint32_t c3, std::int32_t* out);
   /// Clamps payloads to +-limit; returns how many are not zero.

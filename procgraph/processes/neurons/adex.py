@@ -9,7 +9,7 @@ import numpy as np
 from procgraph.processes.neurons.conductance import decays
 from procgraph.processes.neurons.lif import in_steps, refractory_left
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import exp, minimum, where
+from procgraph.spec.functions import clip, exp, minimum, where
 from procgraph.spec.integrators import rk4_driven
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
@@ -32,20 +32,36 @@ def _membrane(p: Values, dt: float) -> dict[str, Any]:
 
 
 def _fire(p: Values, d: Values, s: Values, drive: list[Any], flow: Any) -> tuple[dict[str, Any], Any]:
-    """v, w and refractory steps after a step, and the spike; ``flow(v, u)`` is the synaptic current at the drive u."""
+    """v, w and refractory steps after a step, and the spike; ``flow(v, u)`` is the synaptic current at the drive u.
+
+    In the step of a spike v diverges after the time delta_t log(1 + q) / (q e), where e is the slope that the exponential gives
+    and q e the rest of it. From then on the step goes on from the reset, by forward Euler.
+    """
     free = s.refractory <= 0
+
+    def rest(v: Any, w: Any, u: Any) -> Any:
+        return d.drive - v * d.leak + (flow(v, u) - w) * d.per_c
+
+    def upstroke(v: Any) -> Any:
+        return exp((v - p.v_th) * d.inverse) * d.upstroke
 
     def slope(y: dict[str, Any], u: Any) -> dict[str, Any]:
         v = where(free, minimum(y["v"], p.v_peak), p.v_reset)  # beyond v_peak the exponential would overflow
-        upstroke = exp((v - p.v_th) * d.inverse) * d.upstroke
-        dv = d.drive - v * d.leak + upstroke + (flow(v, u) - y["w"]) * d.per_c
+        dv = rest(v, y["w"], u) + upstroke(v)
         return {"v": where(free, dv, 0.0), "w": ((v - p.v_rest) * p.a - y["w"]) * d.rate_w}
 
-    y = rk4_driven(slope, {"v": where(free, s.v, p.v_reset), "w": s.w}, drive, d.h)
+    start = {"v": where(free, s.v, p.v_reset), "w": s.w}
+    y = rk4_driven(slope, start, drive, d.h)
     spike = free & (y["v"] >= p.v_peak)
-    left = refractory_left(spike, free, s.refractory, d.ref_steps)
-    new = {"v": where(spike, p.v_reset, y["v"]), "w": where(spike, y["w"] + p.b, y["w"]), "refractory": left}
-    return new, spike
+
+    fast, slow = upstroke(minimum(start["v"], p.v_peak)), rest(start["v"], s.w, drive[0])
+    diverges = p.delta_t * (fast * 6.0 + slow) / (fast * (fast * 6.0 + slow * 4.0))  # log(1 + q) / q as (6 + q) / (6 + 4 q)
+    left = clip(d.h - diverges, 0.0, d.h)
+    after = {"v": p.v_reset, "w": s.w + slope(start, drive[0])["w"] * (d.h - left) + p.b}
+    moved = slope(after, drive[2])
+    v = where(d.ref_steps > 0, p.v_reset, p.v_reset + moved["v"] * left)
+    new = {"v": where(spike, v, y["v"]), "w": where(spike, after["w"] + moved["w"] * left, y["w"])}
+    return new | {"refractory": refractory_left(spike, free, s.refractory, d.ref_steps)}, spike
 
 
 class AdEx(Process):
@@ -57,9 +73,9 @@ class AdEx(Process):
 
     where :math:`i_b` = ``bias``, and events add their weight (pA) to i. If :math:`v \ge v_{peak}`: a spike, :math:`v =
     v_{reset}` and :math:`w = w + b`; for ``t_ref`` v stays there, while w and i go on. v and w take one Runge–Kutta
-    step (RK4) per ``dt``, in which v counts as at most ``v_peak``; i is exact. The model is NEST's ``aeif_psc_exp``,
-    which goes on from the reset within the step of a spike, where this one starts with the next: use ``dt`` of 0.1 ms
-    or less.
+    step (RK4) per ``dt``, in which v counts as at most ``v_peak``; i is exact. Where a spike ends the step, the time at
+    which v diverged is estimated, and what is left of the step goes on from the reset. The model is NEST's
+    ``aeif_psc_exp``; use ``dt`` of 0.1 ms or less.
 
     Source: Brette & Gerstner, Adaptive exponential integrate-and-fire model as an effective description of neuronal
     activity (2005), doi 10.1152/jn.00686.2005. Defaults are those of the paper.

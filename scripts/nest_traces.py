@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,11 @@ CASES = {
         {"bias": 400.0},
         {"I_e": 400.0},
         {"v": "V_m", "m": "Act_m", "h": "Inact_h", "n": "Act_n"},
-        {"a_in": train(12, 40, 500, 4000, 10, 2990)},
+        {"a_in": train(12, 15, 500, 4000, 10, 990)},
         text="The input is a current of one step, by a step_current_generator.",
         pulses=True,
+        steps=1000,
+        every=100,
     ),
     "hh_cond_exp_traub": Case(
         "TraubMiles",
@@ -135,8 +138,10 @@ CASES = {
         {"bias": 20.0},
         GATES | {"I_e": 20.0},
         {"v": "V_m", "m": "Act_m", "h": "Inact_h", "n": "Act_n", "g_exc": "g_ex", "g_inh": "g_in"},
-        {"exc_in": train(13, 60, 2, 14, 1, 3000), "inh_in": train(14, 30, 4, 30, 1, 3000)},
+        {"exc_in": train(13, 20, 2, 14, 1, 1000), "inh_in": train(14, 10, 4, 30, 1, 1000)},
         {"inh_in": -1},
+        steps=1000,
+        every=100,
     ),
     "izhikevich": Case(
         "Izhikevich",
@@ -256,6 +261,106 @@ def make(case: Case) -> dict[str, Any]:
     return golden
 
 
+@dataclass
+class ByChance:
+    """A comparison of spike counts of neurons that fire by chance."""
+
+    process: str
+    model: str
+    params: dict[str, Any]
+    nest: dict[str, Any]
+    dt: float = 0.1
+    steps: int = 5000
+    neurons: int = 100  # of the golden; NEST runs twenty times as many
+
+
+COUNTS = {
+    "gif_psc_exp_rate": ByChance(
+        "GIF",
+        "gif_psc_exp",
+        {"v_th": -50.0, "delta_v": 2.0, "lambda_0": 1.0, "bias": 90.0} | OURS,
+        {"V_T_star": -50.0, "Delta_V": 2.0, "lambda_0": 1000.0, "I_e": 90.0} | ADAPT,
+    ),
+    "pp_psc_delta_rate": ByChance(
+        "PoissonNeuron",
+        "pp_psc_delta",
+        {"c_1": 1.0, "bias": 0.35},
+        {"c_1": 1.0, "I_e": 350.0, "with_reset": False, "dead_time": 1.0},
+    ),
+}
+
+
+def make_counts(case: ByChance) -> dict[str, Any]:
+    nest = nest_kernel(case.dt)
+    neurons = nest.Create(case.model, 20 * case.neurons, params=case.nest)
+    recorder = nest.Create("spike_recorder")
+    nest.Connect(neurons, recorder)
+    nest.Simulate((case.steps + 1) * case.dt)
+    events = recorder.events
+    senders = np.asarray(events["senders"])[np.asarray(events["times"]) <= (case.steps + 0.5) * case.dt]
+    counts = np.bincount(senders - neurons[0].global_id, minlength=20 * case.neurons)
+    golden: dict[str, Any] = {"process": case.process, "source": "", "shape": case.neurons, "params": case.params, "dt": case.dt}
+    golden |= {"steps": case.steps, "total_tolerance": int(np.ceil(4 * counts.std() * np.sqrt(case.neurons)))}
+    total = round(float(counts.mean() * case.neurons))
+    golden["expect"] = {"total": {"s_out": total}}
+    ours = golden_module().simulate(golden)["s_out"].sum()
+    given = ", ".join(f"{k} {v}" for k, v in case.nest.items())
+    golden["source"] = (
+        f"NEST {nest.__version__}, {case.model}, with {given}; dt = {case.dt:g} ms. Written by scripts/nest_traces.py.\n"
+        f"{20 * case.neurons} neurons made {counts.mean():.3f} spikes each in {case.steps * case.dt:g} ms, with a standard "
+        f"deviation of {counts.std():.3f}; hence {total} for {case.neurons}, within four standard errors.\n"
+        f"Agreement: {ours} spikes here, {abs(ours - total) / (counts.std() * np.sqrt(case.neurons)):.1f} standard errors away."
+    )
+    return golden
+
+
+# Depressing and facilitating synapses (Tsodyks, Uziel & Markram 2000, E to E and E to I), each with a regular and a random train.
+SYNAPSES = {"U": [0.5, 0.5, 0.04, 0.04], "tau_rec": [800.0, 800.0, 100.0, 100.0], "tau_fac": [0.0, 0.0, 1000.0, 1000.0]}
+LEVELS, TRAIN_STEPS = 4096, 10000
+
+
+def spike_trains() -> list[list[int]]:
+    rng = np.random.default_rng(16)
+    chance = [[int(k) for k in np.flatnonzero(rng.random(TRAIN_STEPS) < rate * 1e-4)] for rate in (20, 40)]
+    return [list(range(100, TRAIN_STEPS, 500)), chance[0], list(range(100, TRAIN_STEPS, 250)), chance[1]]
+
+
+def make_tsodyks() -> dict[str, Any]:
+    nest, trains = nest_kernel(0.1), spike_trains()
+    sources = nest.Create("spike_generator", 4, params=[{"spike_times": [round((k + 1) * 0.1, 1) for k in t]} for t in trains])
+    parrots, target = nest.Create("parrot_neuron", 4), nest.Create("iaf_psc_exp")
+    recorder = nest.Create("weight_recorder")
+    nest.Connect(sources, parrots, "one_to_one", {"delay": 0.1})
+    for i in range(4):
+        nest.CopyModel("tsodyks2_synapse", f"stp{i}", {"weight_recorder": recorder, **{k: v[i] for k, v in SYNAPSES.items()}})
+        start = {"x": 1.0, "u": SYNAPSES["U"][i], "weight": 1.0, "delay": 0.1}
+        nest.Connect(parrots[i], target, "one_to_one", {"synapse_model": f"stp{i}", **start})
+    nest.Simulate((TRAIN_STEPS + 10) * 0.1)
+    found = recorder.events
+    senders, weights = np.asarray(found["senders"]), np.asarray(found["weights"])
+    events, exact = [], []
+    for i, steps in enumerate(trains):
+        efficacy = weights[senders == parrots[i].global_id]
+        assert len(efficacy) == len(steps)
+        events += [[k, i, int(np.floor(e * LEVELS + 0.5))] for k, e in zip(steps, efficacy, strict=True)]
+        exact += [(k, i, float(e)) for k, e in zip(steps, efficacy, strict=True)]
+    inputs = {k: [int(k in t) for t in trains] for k in sorted({k for t in trains for k in t})}
+    golden: dict[str, Any] = {"process": "TsodyksMarkram", "source": "", "shape": 4, "params": {**SYNAPSES, "levels": LEVELS}}
+    golden |= {"dt": 0.1, "steps": TRAIN_STEPS, "inputs": {"s_in": inputs}, "payload_tolerance": 1}
+    golden |= {"expect": {"events": {"s_out": sorted(events)}}}
+    ours = golden_module().simulate(golden)["s_out"]
+    off = max(abs(ours[k, i] / LEVELS - e) for k, i, e in exact)
+    different = sum(int(ours[k, i]) != n for k, i, n in events)
+    golden["source"] = (
+        f"NEST {nest.__version__}, tsodyks2_synapse, with U, tau_rec and tau_fac as below (depressing and facilitating, each with a "
+        f"regular and a Poisson train): the weights that a weight_recorder saw, times {LEVELS}, rounded. Written by "
+        "scripts/nest_traces.py. NEST is started with x = 1, u = U.\n"
+        f"Agreement: {len(events) - different} of {len(events)} payloads are equal; efficacies differ by at most "
+        f"{off:.2e} (a payload resolves {0.5 / LEVELS:.2e})."
+    )
+    return golden
+
+
 def write(path: Path, golden: dict[str, Any]) -> None:
     """A YAML file with short lists and dicts on lines of their own."""
     import textwrap
@@ -290,11 +395,12 @@ def _block(key: Any, value: Any, depth: int) -> list[str]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or [*CASES]
-    for name in names:
-        golden = make(CASES[name])
+    makers = {name: partial(make, case) for name, case in CASES.items()}
+    makers |= {name: partial(make_counts, case) for name, case in COUNTS.items()} | {"tsodyks2_synapse": make_tsodyks}
+    for name in sys.argv[1:] or makers:
+        golden = makers[name]()
         write(GOLDEN / f"nest_{name}.yaml", golden)
-        print(name, golden["source"].splitlines()[1])
+        print(name, golden["source"].splitlines()[-1])
 
 
 if __name__ == "__main__":

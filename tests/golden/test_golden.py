@@ -8,7 +8,7 @@ A golden is a YAML file with the keys
     generator  optional Python text that computes ``expected`` (as ``expect``) independently, in float64
     expect
       spikes   {port: [steps at which element 0 emits]}
-      events   {port: [[step, element, payload], ...]}, all of them
+      events   {port: [[step, element, payload], ...]}, all of them; payloads within payload_tolerance (0)
                with the key spike_tolerance: as many spikes, each at most so many steps away
       samples  {state or array output: {step: value}}, within rtol (1e-5) and atol (1e-6; or one per name)
       total    {port: summed payloads over steps, per element or of all}, within total_tolerance (0)
@@ -32,7 +32,7 @@ from procgraph.spec.process import registry
 from procgraph.spec.trace import Namespace, column_values, is_elementwise, nested
 
 FILES = sorted(Path(__file__).parent.glob("*.yaml"))
-KEYS = set("process params shape dt steps seed inputs source generator expect rtol atol total_tolerance spike_tolerance".split())
+KEYS = set("process params shape dt steps seed inputs source generator expect rtol atol total_tolerance spike_tolerance payload_tolerance".split())
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -115,7 +115,9 @@ def test_golden(path: Path) -> None:
         assert late <= golden.get("spike_tolerance", 0), fired.tolist()
     for port, events in expect.get("events", {}).items():
         steps, elements = np.nonzero(traces[port])
-        assert [[int(k), int(i), int(traces[port][k, i])] for k, i in zip(steps, elements, strict=True)] == events
+        got, wanted = np.stack([steps, elements, traces[port][steps, elements]], axis=1), np.array(events).reshape(-1, 3)
+        np.testing.assert_array_equal(got[:, :2], wanted[:, :2])
+        np.testing.assert_allclose(got[:, 2], wanted[:, 2], rtol=0, atol=golden.get("payload_tolerance", 0))
     check_samples(traces, expect.get("samples", {}), golden)
     tolerance = golden.get("total_tolerance", 0)
     for port, value in expect.get("total", {}).items():

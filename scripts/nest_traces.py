@@ -2,8 +2,9 @@
 
     python scripts/nest_traces.py [NAME ...]        default: all; needs nest-simulator 3
 
-NEST runs every case; what it recorded goes into the file as the expectation, and how far the Process is from it (over all
-steps, not only the recorded ones) into the text. A sample at step k is NEST's record at the time (k + 1) dt: the state after the step.
+NEST runs every case; what it recorded goes into the file as the expectation, and how far the Process is from it (over
+all steps, not only the recorded ones) into the text. A sample at step k is NEST's record at the time (k + 1) dt: the
+state after the step.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ CASES = {
         "CondAdEx",
         "aeif_cond_exp",
         {"tau_exc": 2.0, "tau_inh": 5.0, "bias": 700.0, "t_ref": 2.0, "v_reset": -58.0, "a": 2.0, "b": 60.0},
-        ADEX | {"tau_syn_ex": 2.0, "tau_syn_in": 5.0, "I_e": 700.0, "t_ref": 2.0, "V_reset": -58.0, "a": 2.0, "b": 60.0},
+        ADEX
+        | {"tau_syn_ex": 2.0, "tau_syn_in": 5.0, "I_e": 700.0, "t_ref": 2.0, "V_reset": -58.0, "a": 2.0, "b": 60.0},
         {"v": "V_m", "w": "w", "g_exc": "g_ex", "g_inh": "g_in"},
         {"exc_in": train(9, 50, 1, 12, 1, 3000), "inh_in": train(10, 30, 1, 8, 1, 3000)},
         {"inh_in": -1},
@@ -176,7 +178,9 @@ def run_nest(case: Case) -> tuple[dict[str, Any], list[int], str]:
     for port, given in case.inputs.items():
         if case.pulses:
             times, values = pulse_times(given)
-            source = nest.Create("step_current_generator", params={"amplitude_times": times * case.dt, "amplitude_values": values})
+            source = nest.Create(
+                "step_current_generator", params={"amplitude_times": times * case.dt, "amplitude_values": values}
+            )
             nest.Connect(source, neuron, syn_spec={"delay": case.dt})
             continue
         source = nest.Create("spike_generator", len(given))
@@ -254,7 +258,8 @@ def make(case: Case) -> dict[str, Any]:
     }
     given = ", ".join(f"{k} {v}" for k, v in case.nest.items())
     golden["source"] = (
-        f"NEST {version}, {case.model}, with {given}; dt = {case.dt:g} ms. Written by scripts/nest_traces.py. {case.text}\n"
+        f"NEST {version}, {case.model}, with {given}; dt = {case.dt:g} ms. Written by scripts/nest_traces.py. "
+        f"{case.text}\n"
         f"Agreement: {compare(case, golden, traces, spikes)}"
     )
     golden["expect"] = {"spikes": {"s_out": spikes}, "samples": samples_of(case, traces, spikes)}
@@ -299,22 +304,29 @@ def make_counts(case: ByChance) -> dict[str, Any]:
     events = recorder.events
     senders = np.asarray(events["senders"])[np.asarray(events["times"]) <= (case.steps + 0.5) * case.dt]
     counts = np.bincount(senders - neurons[0].global_id, minlength=20 * case.neurons)
-    golden: dict[str, Any] = {"process": case.process, "source": "", "shape": case.neurons, "params": case.params, "dt": case.dt}
-    golden |= {"steps": case.steps, "total_tolerance": int(np.ceil(4 * counts.std() * np.sqrt(case.neurons)))}
+    spread = counts.std() * np.sqrt(case.neurons)
+    golden: dict[str, Any] = {
+        "process": case.process,
+        "source": "",
+        "shape": case.neurons,
+        "params": case.params,
+        "dt": case.dt,
+    }
+    golden |= {"steps": case.steps, "total_tolerance": int(np.ceil(4 * spread))}
     total = round(float(counts.mean() * case.neurons))
     golden["expect"] = {"total": {"s_out": total}}
     ours = golden_module().simulate(golden)["s_out"].sum()
     given = ", ".join(f"{k} {v}" for k, v in case.nest.items())
     golden["source"] = (
         f"NEST {nest.__version__}, {case.model}, with {given}; dt = {case.dt:g} ms. Written by scripts/nest_traces.py.\n"
-        f"{20 * case.neurons} neurons made {counts.mean():.3f} spikes each in {case.steps * case.dt:g} ms, with a standard "
-        f"deviation of {counts.std():.3f}; hence {total} for {case.neurons}, within four standard errors.\n"
-        f"Agreement: {ours} spikes here, {abs(ours - total) / (counts.std() * np.sqrt(case.neurons)):.1f} standard errors away."
+        f"{20 * case.neurons} neurons made {counts.mean():.3f} spikes each in {case.steps * case.dt:g} ms, with a "
+        f"standard deviation of {counts.std():.3f}; hence {total} for {case.neurons}, within four standard errors.\n"
+        f"Agreement: {ours} spikes here, {abs(ours - total) / spread:.1f} standard errors away."
     )
     return golden
 
 
-# Depressing and facilitating synapses (Tsodyks, Uziel & Markram 2000, E to E and E to I), each with a regular and a random train.
+# Depressing and facilitating synapses as in Tsodyks, Uziel & Markram (2000), each with a regular and a random train.
 SYNAPSES = {"U": [0.5, 0.5, 0.04, 0.04], "tau_rec": [800.0, 800.0, 100.0, 100.0], "tau_fac": [0.0, 0.0, 1000.0, 1000.0]}
 LEVELS, TRAIN_STEPS = 4096, 10000
 
@@ -327,12 +339,16 @@ def spike_trains() -> list[list[int]]:
 
 def make_tsodyks() -> dict[str, Any]:
     nest, trains = nest_kernel(0.1), spike_trains()
-    sources = nest.Create("spike_generator", 4, params=[{"spike_times": [round((k + 1) * 0.1, 1) for k in t]} for t in trains])
+    sources = nest.Create(
+        "spike_generator", 4, params=[{"spike_times": [round((k + 1) * 0.1, 1) for k in t]} for t in trains]
+    )
     parrots, target = nest.Create("parrot_neuron", 4), nest.Create("iaf_psc_exp")
     recorder = nest.Create("weight_recorder")
     nest.Connect(sources, parrots, "one_to_one", {"delay": 0.1})
     for i in range(4):
-        nest.CopyModel("tsodyks2_synapse", f"stp{i}", {"weight_recorder": recorder, **{k: v[i] for k, v in SYNAPSES.items()}})
+        nest.CopyModel(
+            "tsodyks2_synapse", f"stp{i}", {"weight_recorder": recorder, **{k: v[i] for k, v in SYNAPSES.items()}}
+        )
         start = {"x": 1.0, "u": SYNAPSES["U"][i], "weight": 1.0, "delay": 0.1}
         nest.Connect(parrots[i], target, "one_to_one", {"synapse_model": f"stp{i}", **start})
     nest.Simulate((TRAIN_STEPS + 10) * 0.1)
@@ -345,15 +361,20 @@ def make_tsodyks() -> dict[str, Any]:
         events += [[k, i, int(np.floor(e * LEVELS + 0.5))] for k, e in zip(steps, efficacy, strict=True)]
         exact += [(k, i, float(e)) for k, e in zip(steps, efficacy, strict=True)]
     inputs = {k: [int(k in t) for t in trains] for k in sorted({k for t in trains for k in t})}
-    golden: dict[str, Any] = {"process": "TsodyksMarkram", "source": "", "shape": 4, "params": {**SYNAPSES, "levels": LEVELS}}
+    golden: dict[str, Any] = {
+        "process": "TsodyksMarkram",
+        "source": "",
+        "shape": 4,
+        "params": {**SYNAPSES, "levels": LEVELS},
+    }
     golden |= {"dt": 0.1, "steps": TRAIN_STEPS, "inputs": {"s_in": inputs}, "payload_tolerance": 1}
     golden |= {"expect": {"events": {"s_out": sorted(events)}}}
     ours = golden_module().simulate(golden)["s_out"]
     off = max(abs(ours[k, i] / LEVELS - e) for k, i, e in exact)
     different = sum(int(ours[k, i]) != n for k, i, n in events)
     golden["source"] = (
-        f"NEST {nest.__version__}, tsodyks2_synapse, with U, tau_rec and tau_fac as below (depressing and facilitating, each with a "
-        f"regular and a Poisson train): the weights that a weight_recorder saw, times {LEVELS}, rounded. Written by "
+        f"NEST {nest.__version__}, tsodyks2_synapse, with U, tau_rec and tau_fac as below (depressing and facilitating, "
+        f"each with a regular and a Poisson train): the weights that a weight_recorder saw, times {LEVELS}, rounded. Written by "
         "scripts/nest_traces.py. NEST is started with x = 1, u = U.\n"
         f"Agreement: {len(events) - different} of {len(events)} payloads are equal; efficacies differ by at most "
         f"{off:.2e} (a payload resolves {0.5 / LEVELS:.2e})."
@@ -391,7 +412,10 @@ def _block(key: Any, value: Any, depth: int) -> list[str]:
         return [text]
     if isinstance(value, dict) and any(isinstance(v, (dict, list)) for v in value.values()):
         return [f"{indent}{key}:", *(line for k, v in value.items() for line in _block(k, v, depth + 1))]
-    return [f"{indent}{key}:", *textwrap.wrap(_flow(value), 120, initial_indent=indent + "  ", subsequent_indent=indent + "   ")]
+    return [
+        f"{indent}{key}:",
+        *textwrap.wrap(_flow(value), 120, initial_indent=indent + "  ", subsequent_indent=indent + "   "),
+    ]
 
 
 def main() -> None:

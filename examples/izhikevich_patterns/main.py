@@ -1,6 +1,6 @@
-"""Twenty Izhikevich neurons in one population, each with its own parameters and input: the firing patterns of the 2004 paper.
+"""Twenty Izhikevich neurons in one population, with their own parameters and inputs: the patterns of the 2004 paper.
 
-    python examples/izhikevich_patterns/main.py [FIGURE.png]        the figure needs matplotlib
+python examples/izhikevich_patterns/main.py [FIGURE.png]        the figure needs matplotlib
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def build() -> tuple[pg.Graph, GeneralIzhikevich, NDArray[np.float64]]:
     return pg.Graph(neurons, dt=patterns.DT), neurons, current
 
 
-def run(devices: str = "auto") -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+def run(
+    devices: str = "auto",
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Input, potential (30 mV at a spike) and spike times in ms of every pattern."""
     graph, neurons, current = build()
     with pg.compile(graph, devices=devices) as rt:

@@ -1,8 +1,8 @@
 """The twenty firing patterns of Izhikevich (2004), figure 1: parameters and inputs of the paper's program.
 
-Three of them depend on how the program rounds time, and have another input here: (P) takes its second pulse at 208 ms (the program
-at 216), because the phase of the oscillation decides whether a pulse ends the firing; (Q) has a pulse of 1.9 ms; and (T) has d = 0 (the
-program -2), with which bursts end whatever the step is.
+Three of them depend on the step of the program, and are changed here: (P) takes its second pulse at 208 ms (the
+program at 216), because the phase of the oscillation decides whether a pulse ends the firing; (Q) has a pulse of 1.9
+ms; and (T) has d = 0 (the program -2), with which bursts end whatever the step is.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ def step_at(time: float, value: float, before: float = 0.0) -> Points:
 
 def pulses(*given: tuple[float, float, float], base: float = 0.0) -> Points:
     """An input with a pulse of a height, from each time on for a width, on top of ``base``."""
-    edges = (((at, base), (at, base + height), (at + width, base + height), (at + width, base)) for at, width, height in given)
+    edges = (
+        ((at, base), (at, base + height), (at + width, base + height), (at + width, base))
+        for at, width, height in given
+    )
     return ((0.0, base), *(point for edge in edges for point in edge))
 
 

@@ -1,7 +1,7 @@
 """Integrators for ``step``: forward Euler, exponential Euler and Runge–Kutta over named values.
 
-The right-hand side is a function from a dict of values to a dict of derivatives. The sub-steps are unrolled, so the same call records
-operations on symbols and computes on NumPy arrays.
+The right-hand side is a function from a dict of values to a dict of derivatives. The sub-steps are unrolled, so the
+same call records operations on symbols and computes on NumPy arrays.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def euler(f: Callable[[Named], Named], y: Named, h: Any, substeps: int = 1) -> N
 def exponential_euler(f: Callable[[Named], dict[str, tuple[Any, Any]]], y: Named, h: Any, substeps: int = 1) -> Named:
     """``y`` after ``substeps`` steps of ``h``, each exact for dy/dt = drive - rate y with both held.
 
-    ``f`` gives (drive, rate) for every name. First order, and stable for any rate >= 0: the method of Rush & Larsen (1978).
+    ``f`` gives (drive, rate) for every name. First order, and stable for any rate >= 0 (Rush & Larsen 1978).
     """
     for _ in _check(substeps):
         terms = f(y)
@@ -54,7 +54,8 @@ def rk4(f: Callable[[Named], Named], y: Named, h: Any, substeps: int = 1) -> Nam
 def rk4_driven(f: Callable[[Named, Any], Named], y: Named, drive: Sequence[Any], h: Any) -> Named:
     """One Runge–Kutta step of ``h`` where ``f`` also takes a known function of time.
 
-    ``drive`` is that function (any object) at the step's start, middle and end: for example conductances, whose decay is exact.
+    ``drive`` is that function (any object) at the step's start, middle and end: for example conductances, whose decay
+    is exact.
     """
     start, middle, end = drive
     half = h * 0.5

@@ -32,7 +32,8 @@ from procgraph.spec.process import registry
 from procgraph.spec.trace import Namespace, column_values, is_elementwise, nested
 
 FILES = sorted(Path(__file__).parent.glob("*.yaml"))
-KEYS = set("process params shape dt steps seed inputs source generator expect rtol atol total_tolerance spike_tolerance payload_tolerance".split())
+KEYS = set("process params shape dt steps seed inputs source generator expect rtol atol".split())
+KEYS |= {"total_tolerance", "spike_tolerance", "payload_tolerance"}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -115,7 +116,10 @@ def test_golden(path: Path) -> None:
         assert late <= golden.get("spike_tolerance", 0), fired.tolist()
     for port, events in expect.get("events", {}).items():
         steps, elements = np.nonzero(traces[port])
-        got, wanted = np.stack([steps, elements, traces[port][steps, elements]], axis=1), np.array(events).reshape(-1, 3)
+        got, wanted = (
+            np.stack([steps, elements, traces[port][steps, elements]], axis=1),
+            np.array(events).reshape(-1, 3),
+        )
         np.testing.assert_array_equal(got[:, :2], wanted[:, :2])
         np.testing.assert_allclose(got[:, 2], wanted[:, 2], rtol=0, atol=golden.get("payload_tolerance", 0))
     check_samples(traces, expect.get("samples", {}), golden)

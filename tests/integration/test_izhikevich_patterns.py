@@ -1,4 +1,4 @@
-"""What each of the twenty patterns of Izhikevich (2004) is known by, in examples/izhikevich_patterns on the reference backend."""
+"""What each of the twenty patterns of Izhikevich (2004) is known by; examples/izhikevich_patterns on the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every built-in element-wise Process, with parameters of its own in every element: the same bits natively and on the reference."""
+"""Every built-in element-wise Process, with own parameters per element: the same bits natively and on the reference."""
 
 from __future__ import annotations
 
@@ -20,9 +20,28 @@ pytest.importorskip("procgraph._native")
 ELEMENT_WISE = [name for name in procgraph.processes.__all__ if is_elementwise(registry[name])]
 N, STEPS, DT = 37, 300, 0.1
 # Inputs that bring the neuron to fire, where the general ones (from -1 to 3) do not.
-SCALE = {"AdEx": 400.0, "CondAdEx": 20.0, "CondLIF": 20.0, "AlphaCondLIF": 20.0, "GIF": 100.0, "HodgkinHuxley": 1000.0, "TraubMiles": 40.0}
-SCALE |= {"DualExpLIF": 20.0, "Izhikevich": 20.0, "GeneralIzhikevich": 20.0, "QuadraticIF": 5.0, "CubaLIF": 3.0, "ATRLIF": 3.0}
-PARAMS = {"GIF": {"v_th": -55.0, "q_stc1": 5.0, "q_sfa2": 1.0}, "TsodyksMarkram": {"tau_fac": 50.0}, "PoissonNeuron": {"c_2": 200.0}}
+SCALE = {
+    "AdEx": 400.0,
+    "CondAdEx": 20.0,
+    "CondLIF": 20.0,
+    "AlphaCondLIF": 20.0,
+    "GIF": 100.0,
+    "HodgkinHuxley": 1000.0,
+    "TraubMiles": 40.0,
+}
+SCALE |= {
+    "DualExpLIF": 20.0,
+    "Izhikevich": 20.0,
+    "GeneralIzhikevich": 20.0,
+    "QuadraticIF": 5.0,
+    "CubaLIF": 3.0,
+    "ATRLIF": 3.0,
+}
+PARAMS = {
+    "GIF": {"v_th": -55.0, "q_stc1": 5.0, "q_sfa2": 1.0},
+    "TsodyksMarkram": {"tau_fac": 50.0},
+    "PoissonNeuron": {"c_2": 200.0},
+}
 PARAMS |= {"AlphaLIF": {"v_th": -60.0}, "PoissonSource": {"rate": 1000.0}}
 
 
@@ -50,8 +69,12 @@ def graph_of(name: str) -> tuple[pg.Graph, list[Any]]:
             steps, index = np.nonzero(rng.random((STEPS, N)) < 0.1)
             SpikeSource(steps, index, rng.integers(-2, 6, steps.size), shape=N).s_out.connect(port)
         else:
-            FrameSource(np.cumsum(rng.normal(0, 0.5, (STEPS, N)), axis=0).astype(np.float32), shape=N).frame.connect(port)
-    return pg.Graph(process, dt=DT), [getattr(process, k) for k, d in process.declarations.items() if isinstance(d, (Out, State))]
+            FrameSource(np.cumsum(rng.normal(0, 0.5, (STEPS, N)), axis=0).astype(np.float32), shape=N).frame.connect(
+                port
+            )
+    return pg.Graph(process, dt=DT), [
+        getattr(process, k) for k, d in process.declarations.items() if isinstance(d, (Out, State))
+    ]
 
 
 def run(name: str, device: str) -> list[Any]:
@@ -68,4 +91,6 @@ def test_same_bits(name: str) -> None:
     assert any(np.count_nonzero(a) for a in native), "nothing happened"
     for a, b in zip(native, reference, strict=True):
         assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a.view(np.int32) if a.dtype == np.float32 else a, b.view(np.int32) if b.dtype == np.float32 else b)
+        np.testing.assert_array_equal(
+            a.view(np.int32) if a.dtype == np.float32 else a, b.view(np.int32) if b.dtype == np.float32 else b
+        )

@@ -42,7 +42,11 @@ def test_exponential_euler_has_order_one() -> None:
         return {"v": (np.float32(1), y["v"])}  # dv/dt = 1 - v**2
 
     def off(steps: int) -> float:
-        return abs(float(it.exponential_euler(logistic, {"v": np.zeros(1, np.float32)}, 1 / steps, steps)["v"][0] - np.tanh(1.0)))
+        return abs(
+            float(
+                it.exponential_euler(logistic, {"v": np.zeros(1, np.float32)}, 1 / steps, steps)["v"][0] - np.tanh(1.0)
+            )
+        )
 
     assert np.log2(off(8) / off(16)) == pytest.approx(1, abs=0.15)
 

@@ -34,8 +34,8 @@ def _membrane(p: Values, dt: float) -> dict[str, Any]:
 def _fire(p: Values, d: Values, s: Values, drive: list[Any], flow: Any) -> tuple[dict[str, Any], Any]:
     """v, w and refractory steps after a step, and the spike; ``flow(v, u)`` is the synaptic current at the drive u.
 
-    In the step of a spike v diverges after the time delta_t log(1 + q) / (q e), where e is the slope that the exponential gives
-    and q e the rest of it. From then on the step goes on from the reset, by forward Euler.
+    In the step of a spike v diverges after the time delta_t log(1 + q) / (q e), where e is the slope that the
+    exponential gives and q e the rest of it. From then on the step goes on from the reset, by forward Euler.
     """
     free = s.refractory <= 0
 
@@ -55,7 +55,9 @@ def _fire(p: Values, d: Values, s: Values, drive: list[Any], flow: Any) -> tuple
     spike = free & (y["v"] >= p.v_peak)
 
     fast, slow = upstroke(minimum(start["v"], p.v_peak)), rest(start["v"], s.w, drive[0])
-    diverges = p.delta_t * (fast * 6.0 + slow) / (fast * (fast * 6.0 + slow * 4.0))  # log(1 + q) / q as (6 + q) / (6 + 4 q)
+    diverges = (
+        p.delta_t * (fast * 6.0 + slow) / (fast * (fast * 6.0 + slow * 4.0))
+    )  # log(1 + q) / q as (6 + q) / (6 + 4 q)
     left = clip(d.h - diverges, 0.0, d.h)
     after = {"v": p.v_reset, "w": s.w + slope(start, drive[0])["w"] * (d.h - left) + p.b}
     moved = slope(after, drive[2])

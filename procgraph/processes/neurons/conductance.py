@@ -39,7 +39,7 @@ def _membrane(p: Values, dt: float) -> dict[str, Any]:
 
 
 def _fire(p: Values, d: Values, s: Values, conductances: list[tuple[Any, Any]]) -> tuple[dict[str, Any], Any]:
-    """Potential and refractory steps after a step with these conductances at its start, middle and end; and the spike."""
+    """Potential and refractory steps after a step, and the spike; with the conductances at its start, middle, end."""
 
     def slope(y: dict[str, Any], g: tuple[Any, Any]) -> dict[str, Any]:
         flow = g[0] * (p.e_exc - y["v"]) + g[1] * (p.e_inh - y["v"])

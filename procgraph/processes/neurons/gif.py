@@ -25,7 +25,7 @@ def _by_chance(expected: Any, u: Any) -> Any:
 
 
 class GIF(Process):
-    r"""Generalised integrate-and-fire neuron: stochastic threshold, with currents and threshold shifts after each spike.
+    r"""Generalised integrate-and-fire neuron: stochastic threshold; currents and threshold shifts after each spike.
 
     .. math::
         C \frac{dv}{dt} &= -g_l (v - v_{rest}) - \eta_1 - \eta_2 + i + i_b, \qquad

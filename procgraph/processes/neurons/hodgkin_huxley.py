@@ -16,8 +16,8 @@ from procgraph.spec.types import Current, Spikes
 
 __all__ = ["HodgkinHuxley", "TraubMiles"]
 
-# RK4 is stable while the fastest rate times the sub-step is below 2.7. In a spike the rate of m reaches 10 per ms in the
-# axon and 30 per ms in the cortical neuron, where accuracy asks for more.
+# RK4 is stable while the fastest rate times the sub-step is below 2.7. In a spike the rate of m reaches 10 per ms in
+# the axon and 30 per ms in the cortical neuron, where accuracy asks for more.
 SUBSTEPS, TRAUB_SUBSTEPS = 2, 4
 
 

@@ -2,7 +2,7 @@
 
 Three of them depend on the step of the program, and are changed here: (P) takes its second pulse at 208 ms (the
 program at 216), because the phase of the oscillation decides whether a pulse ends the firing; (Q) has a pulse of 1.9
-ms; and (T) has d = 0 (the program -2), with which bursts end whatever the step is.
+ms; and (T) has d = 0 (as the table at the program's head; its code has -2), with which bursts end whatever the step is.
 """
 
 from __future__ import annotations

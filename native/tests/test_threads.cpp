@@ -35,12 +35,13 @@ std::vector<std::int32_t> shuffled(std::int64_t n, std::uint64_t seed) {
   return out;
 }
 
-NodeSpec sparse(Builder& b, const std::string& name, std::int64_t n, std::int64_t synapses) {
+NodeSpec sparse(Builder& b, const std::string& name, std::int64_t n, std::int64_t synapses,
+                std::int32_t least = 0) {
   Sequence random(11);
   std::vector<std::int32_t> delays;
   std::vector<float> weights;
   for (std::int64_t i = 0; i < synapses; ++i) {
-    delays.push_back(static_cast<std::int32_t>(random.below(4)));
+    delays.push_back(least + static_cast<std::int32_t>(random.below(4)));
     weights.push_back(random.real());
   }
   NodeSpec node = synapse(name, "sparse", n, n);
@@ -82,6 +83,43 @@ Builder large_network(std::int64_t n) {
   b.join({.src = s, .dst = c});
   b.join({.src = c, .dst = z, .delay = 1});
   for (const int node : {a, s, t, l, u, c, y, z}) b.schedule(node);
+  return b;
+}
+
+/// Graded events of a copier through one-to-one synapses of different delays into two populations.
+Builder dense_network(std::int64_t n) {
+  Builder b;
+  const int a = b.node(bernoulli(b, "a", n, 0.4));
+  NodeSpec graded = copier(b, "b", n);
+  graded.outputs[0].depth = 3;
+  const int c = b.node(graded);
+  const auto one = [&](const char* name, const std::vector<float>& weights, std::int64_t delay) {
+    NodeSpec node = synapse(name, "one_to_one", 2 * n, 2 * n);
+    node.attr_count = 3;
+    node.attrs = [=, w = b.tensor(weights)](Packer& out) {
+      out.field("n", 2 * n).field("weights", w).field("delay", delay);
+    };
+    return b.node(node);
+  };
+  Sequence random(4);
+  std::vector<float> each;
+  for (std::int64_t i = 0; i < 2 * n; ++i) each.push_back(random.real());
+  const int d = one("d", {0.4f}, 0);
+  const int e = one("e", each, 3);
+  const int l = b.node(lif(b, "l", 2 * n, 0.8f, 0.5f));
+  const int s = b.node(sparse(b, "s", 2 * n, n, 1));
+  const int z = b.node(lif(b, "z", 2 * n, 0.8f, 0.5f));
+  b.join({.src = a, .dst = c});
+  b.join({.src = c, .dst = d, .delay = 2});
+  b.join({.src = c, .dst = e});
+  b.join({.src = d, .dst = l});
+  b.join({.src = s, .dst = l});
+  b.join({.src = e, .dst = z});
+  b.join({.src = l, .dst = s, .delay = 0});
+  b.schedule("emit", s);
+  for (const int node : {a, c, d, e, l}) b.schedule(node);
+  b.schedule("absorb", s);
+  b.schedule(z);
   return b;
 }
 
@@ -144,6 +182,35 @@ TEST(threads_do_not_change_small_graphs) {
       Engine many(program, 5, batch, KernelRegistry::process(), threads);
       many.run(100);
       CHECK(same(one.export_state(), many.export_state()));
+    }
+  }
+}
+
+TEST(dense_events_are_the_listed_events) {
+  const auto program = dense_network(9'000).load();
+  for (const std::int32_t batch : {1, 2}) {
+    Engine listed(program, 5, batch);
+    const int all = listed.record_output("b", "polarity");
+    listed.run(7);
+    State middle = listed.export_state();
+    listed.run(6);
+    CHECK(listed.recorded(all).index.count() > 9'000);
+    for (const int threads : {1, 2, 3, 4, 7}) {
+      Engine dense(program, 5, batch, KernelRegistry::process(), threads);
+      dense.run(7);
+      CHECK(same(middle, dense.export_state()));
+      dense.run(2);
+      if (threads == 3) dense.record_output("b", "polarity");
+      if (threads == 4) dense.record_output("d", "a_out");
+      dense.run(4);
+      CHECK(same(listed.export_state(), dense.export_state()));
+      CHECK_EQUAL(listed.stats().nodes["b"].events, dense.stats().nodes["b"].events);
+      StateView view;
+      for (auto& [key, array] : middle) view[key] = {array.dtype, array.shape, array.data.get()};
+      dense.import_state(7, 5, view);
+      CHECK(same(middle, dense.export_state()));
+      dense.run(6);
+      CHECK(same(listed.export_state(), dense.export_state()));
     }
   }
 }

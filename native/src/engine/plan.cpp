@@ -38,7 +38,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 1200} : Grain{1, 0};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000} : Grain{1, 0};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, int threads) : wanted_(threads) {

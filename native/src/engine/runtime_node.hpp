@@ -100,7 +100,7 @@ class RuntimeNode {
   std::vector<StateColumn> states;
 
  protected:
-  static constexpr double kSmallCost = 50;
+  static constexpr double kSmallCost = 20;
 
   virtual void compute(std::int64_t) {}
   void pull(std::int64_t step) {

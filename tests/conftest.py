@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import time
@@ -41,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background; what tests start would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = config.getoption("--backend") or (BACKENDS if _has_native() or "CI" in os.environ else ("reference",))
     if "cpu" in wanted and not _has_native():
         raise pytest.UsageError(

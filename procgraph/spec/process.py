@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from procgraph.errors import ConnectionError, ParameterError, ShapeError, UnknownNameError, did_you_mean
-from procgraph.spec.declare import Data, Declaration, Draw, In, Out, Param, State
+from procgraph.spec.declare import Data, Declaration, In, Out, Param, State
 from procgraph.spec.ports import Connection, InPort, OutPort, Port, Shape, Variable
 
 __all__ = ["Process", "check_shapes", "normalise_shape", "registry", "to_steps"]

@@ -125,7 +125,6 @@ def derive(process: Process, dt: float, values: Mapping[str, Any] | None = None)
 def settle(new: Mapping[str, Any], dtypes: Mapping[str, str]) -> dict[str, Any]:
     """What is stored of the states that ``step`` returns: float32 values without denormal numbers."""
 
-
     def is_float(key: str, value: Any) -> bool:
         return dtypes.get(key) == "float32" and str(getattr(value, "dtype", "")) == "float32"
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +24,17 @@ slow = settings(max_examples=GRAPHS, deadline=None, derandomize=True, suppress_h
 few = settings(slow, max_examples=60)
 
 
+@contextmanager
+def partitions(threads: int) -> Iterator[None]:
+    """Engines made inside cut their delivery tables into this many parts."""
+    from procgraph import _native
+
+    made = _native.Engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_native, "Engine", lambda program, seed, batch: made(program, seed, batch, threads=threads))
+        yield
+
+
 class TestRandomGraphs:
     total_events = 0
     graphs = 0
@@ -33,6 +47,14 @@ class TestRandomGraphs:
         assert differences(reference, native) == []
         type(self).total_events += sum(n["events"] for n in native["stats"]["nodes"])
         type(self).graphs += 1
+
+    @slow
+    @given(seeds, st.integers(1, 3), st.sampled_from([None, 7, 30]), st.sampled_from([1, 2, 3, 4, 7]))
+    def test_same_bits_without_probes_on_synapses(self, seed: int, batch: int, split: int | None, threads: int) -> None:
+        reference = run_graph(Builder(seed).build(), "reference", STEPS, batch, synapses=False)
+        with partitions(threads):
+            native = run_graph(Builder(seed).build(), "cpu", STEPS, batch, split, synapses=False)
+        assert differences(reference, native) == []
 
     def test_the_graphs_were_alive(self) -> None:
         assert self.graphs >= 500

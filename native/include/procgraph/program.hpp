@@ -107,6 +107,8 @@ struct SparseAttrs : SynapseAttrs {
   const Tensor* pre = nullptr;  ///< null where a rule makes the synapses
   const Tensor* post = nullptr;
   Rule rule;
+  const Tensor* weight_table = nullptr;  ///< 65536 equally likely weights; null where given
+  const Tensor* delay_table = nullptr;   ///< likewise delays
 };
 struct OneToOneAttrs : SynapseAttrs {};
 struct AllToAllAttrs : SynapseAttrs {};

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
+#include <span>
 
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
+#include "synapses/synapse_node.hpp"
 
 namespace procgraph {
 namespace {
@@ -56,8 +59,11 @@ Array export_sums(Input& input, std::int32_t batch) {
   Array out(DType::int32, {batch, static_cast<std::int64_t>(input.n())});
   if (input.clean()) {
     std::memset(out.data.get(), 0, out.nbytes());
-  } else {
-    std::memcpy(out.data.get(), input.sums(0), out.nbytes());
+    return out;
+  }
+  for (std::int32_t lane = 0; lane < batch; ++lane) {
+    std::memcpy(out.as<std::int32_t>() + static_cast<std::size_t>(lane) * input.n(),
+                input.sums(static_cast<std::size_t>(lane)), input.n() * sizeof(std::int32_t));
   }
   return out;
 }
@@ -96,6 +102,7 @@ class Importer {
 
   void apply() {
     for (auto& action : actions_) action();
+    restore_histories();
   }
 
  private:
@@ -136,10 +143,10 @@ class Importer {
         check_values(key, output);
       }
     }
-    if (EventRing* history = node.history()) {
-      const auto& synapse = *node.spec().synapse();
+    if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) {
+      const auto& attrs = *node.spec().synapse();
       const std::string key = text(name, "/history/s_in");
-      check_ring(key, *history, synapse.delays.largest, synapse.n_pre);
+      histories_.push_back({synapse, check_rows(key, attrs.delays.largest, attrs.n_pre)});
     }
     check_parameters(node);
   }
@@ -167,12 +174,26 @@ class Importer {
     const bool any = std::any_of(data, data + values.count(), [](auto x) { return x != 0; });
     if (!any) return;
     if (input.channels.empty()) refuse(key, "holds input although nothing is connected");
-    actions_.push_back([&input, data, size = static_cast<std::size_t>(values.count())] {
-      std::memcpy(input.sums(0), data, size * sizeof *data);
+    // A merged node looks at the events of its source only.
+    if (auto* synapse = dynamic_cast<SynapseNode*>(input.owner)) apart_.push_back(synapse);
+    actions_.push_back([&input, data, lanes = static_cast<std::size_t>(engine_.batch)] {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        std::memcpy(input.sums(lane), data + lane * input.n(), input.n() * sizeof *data);
+      }
     });
   }
 
   void check_ring(const std::string& key, EventRing& ring, std::int32_t ages, std::int32_t n) {
+    actions_.push_back([this, &ring, rows = check_rows(key, ages, n)] { fill(ring, rows, last_); });
+  }
+
+  static void fill(EventRing& ring, std::span<const Row> rows, std::int64_t last) {
+    for (const auto& [age, lane, index, payload] : rows) {
+      ring.at(last - age, static_cast<std::size_t>(lane)).append(index, payload);
+    }
+  }
+
+  std::span<const Row> check_rows(const std::string& key, std::int32_t ages, std::int32_t n) {
     const ArrayView& values = take(key);
     if (values.dtype != DType::int32 || values.shape.size() != 2 || values.shape[1] != 4) {
       refuse(key, text("is ", dtype_name(values.dtype), " ", shape_text(values.shape),
@@ -193,12 +214,64 @@ class Importer {
                          engine_.batch, ", elements below ", n, ", payloads other than 0"));
       }
     }
-    actions_.push_back([&ring, rows, count, last = last_] {
-      for (std::int64_t r = 0; r < count; ++r) {
-        ring.at(last - rows[r][0], static_cast<std::size_t>(rows[r][1]))
-            .append(rows[r][2], rows[r][3]);
+    return {rows, static_cast<std::size_t>(count)};
+  }
+
+  struct HistoryRows {
+    SynapseNode* node;
+    std::span<const Row> rows;
+    std::int32_t depth() const {
+      return node->history().delay + node->spec().synapse()->delays.largest;
+    }
+  };
+
+  /// Merged nodes of one source share its events. Those with the longest memory fill it; a node
+  /// whose history says something else works for itself from then on.
+  void restore_histories() {
+    for (SynapseNode* node : apart_) {
+      if (node->merged()) engine_.tables->release(*node, last_ + 1);
+    }
+    std::stable_sort(histories_.begin(), histories_.end(),
+                     [](const auto& a, const auto& b) { return a.depth() > b.depth(); });
+    std::set<const EventRing*> filled;
+    for (const HistoryRows& entry : histories_) {
+      const RuntimeNode::History history = entry.node->history();
+      if (history.shared) {
+        const Output& source = entry.node->inputs[0].channels[0]->source();
+        if (filled.insert(history.ring).second) fill_older(history, source, entry.rows);
+        if (same(history, entry)) continue;
+        engine_.tables->release(*entry.node, last_ + 1);
       }
-    });
+      EventRing& own = *entry.node->history().ring;
+      own.clear_all();
+      fill(own, entry.rows, last_);
+    }
+    engine_.tables->restart(last_ + 1);
+  }
+
+  /// Events that are older than those of the source's own part of the checkpoint.
+  void fill_older(const RuntimeNode::History& history, const Output& source,
+                  std::span<const Row> rows) {
+    for (const Row& row : rows) {
+      if (row[0] + history.delay < source.port().depth) continue;
+      history.ring->at(last_ - history.delay - row[0], static_cast<std::size_t>(row[1]))
+          .append(row[2], row[3]);
+    }
+  }
+
+  bool same(const RuntimeNode::History& history, const HistoryRows& entry) {
+    auto row = entry.rows.begin();
+    for (std::int32_t age = 0; age < entry.node->spec().synapse()->delays.largest; ++age) {
+      for (std::int32_t lane = 0; lane < engine_.batch; ++lane) {
+        const EventList& events =
+            history.ring->at(last_ - history.delay - age, static_cast<std::size_t>(lane));
+        for (std::size_t e = 0; e < events.size(); ++e, ++row) {
+          const Row wanted = {age, lane, events.index()[e], events.payload()[e]};
+          if (row == entry.rows.end() || *row != wanted) return false;
+        }
+      }
+    }
+    return row == entry.rows.end();
   }
 
   void check_values(const std::string& key, Output& output) {
@@ -254,6 +327,8 @@ class Importer {
   const StateView& state_;
   std::map<std::string, bool> known_;
   std::vector<std::function<void()>> actions_;
+  std::vector<HistoryRows> histories_;
+  std::vector<SynapseNode*> apart_;
   std::vector<std::tuple<RuntimeNode*, std::string, std::string, Array>> before_;
 };
 
@@ -285,10 +360,10 @@ State Engine::Impl::export_state() {
                       ? export_ring(output.events, last, port.depth, output.lanes())
                       : export_values(output, last));
     }
-    if (const EventRing* history = node->history()) {
+    if (const auto history = node->history(); history.ring != nullptr) {
       out.emplace(text(name, "/history/s_in"),
-                  export_ring(*history, last, node->spec().synapse()->delays.largest,
-                              node->lanes()));
+                  export_ring(*history.ring, last - history.delay,
+                              node->spec().synapse()->delays.largest, node->lanes()));
     }
     for (const auto& [section, item] : node->written_parameters()) {
       out.emplace(parameter_key(name, section, item), node->read_parameter(section, item));

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
+#include "synapses/synapse_node.hpp"
 
 namespace procgraph {
 namespace {
 
 constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
+constexpr std::int32_t kMaxThreads = 255;
 constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
@@ -52,7 +55,7 @@ class Budget {
 }  // namespace
 
 Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uint64_t> wanted_seed,
-                   std::int32_t lanes, KernelRegistry& kernels)
+                   std::int32_t lanes, KernelRegistry& kernels, EngineOptions options)
     : program(std::move(source)),
       batch(lanes),
       isa(select_isa()),
@@ -60,17 +63,65 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
   if (batch < 1 || batch > kMaxBatch) {
     throw Error(ErrorKind::argument, "batch", text("is ", batch, "; allowed: 1 ... ", kMaxBatch));
   }
+  if (options.threads < 1 || options.threads > kMaxThreads) {
+    throw Error(ErrorKind::argument, "threads",
+                text("is ", options.threads, "; allowed: 1 ... ", kMaxThreads));
+  }
   const BuildContext context{batch, isa, kernels};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
   join_channels();
+  place_sums();
   for (auto& node : nodes) node->finish_build();
-  for (const auto& entry : program->schedule) {
-    schedule.push_back({entry.action, nodes[static_cast<std::size_t>(entry.node)].get()});
-  }
+  tables = std::make_unique<SparseTables>(nodes, arena, options.threads, *isa.loops);
   for (auto& node : nodes) {
     if (node->spec().is_host()) hosts.push_back({node.get()});
+    auto* synapse = dynamic_cast<SynapseNode*>(node.get());
+    if (synapse != nullptr) synapse->join_tables(*tables);
   }
+  const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
+  build_options.threads = options.build_threads > 0 ? options.build_threads : cores;
+  build_options.progress = std::move(options.progress);
+  refresh_tables();
+  build_options.progress = nullptr;
   reset(seed);
+}
+
+/// Sums that sparse synapses add to come first, so that the tables reach them with small numbers.
+void Engine::Impl::place_sums() {
+  std::vector<Input*> first;
+  std::vector<Input*> others;
+  for (auto& node : nodes) {
+    for (Input& input : node->inputs) {
+      if (!input.summed()) continue;
+      const bool sparse = std::any_of(
+          input.channels.begin(), input.channels.end(), [](const Channel* channel) {
+            return std::holds_alternative<SparseAttrs>(channel->source().owner->spec().attrs);
+          });
+      (sparse ? first : others).push_back(&input);
+    }
+  }
+  first.insert(first.end(), others.begin(), others.end());
+  arena.place(first, static_cast<std::size_t>(batch));
+}
+
+void Engine::Impl::refresh_tables() {
+  if (!tables->stale() && !schedule.empty()) return;
+  tables->refresh(step, build_options);
+  build_schedule();
+}
+
+void Engine::Impl::build_schedule() {
+  schedule.clear();
+  for (const auto& entry : program->schedule) {
+    RuntimeNode* node = nodes[static_cast<std::size_t>(entry.node)].get();
+    schedule.push_back({entry.action, node});
+    if (entry.action != Action::tick) continue;
+    for (const auto& table : tables->tables()) {
+      if (table->source().owner == node && table->immediate()) {
+        schedule.push_back({Action::tick, node, table.get()});
+      }
+    }
+  }
 }
 
 void Engine::Impl::join_channels() {
@@ -91,6 +142,7 @@ void Engine::Impl::join_channels() {
 void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
+  tables->reset();
   seek(0, wanted_seed.value_or(seed));
 }
 
@@ -129,6 +181,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   check_usable();
   if (steps <= 0) return 0;
   check_begun();
+  refresh_tables();
   const std::int64_t begin = step;
   const std::int64_t end = last_step(steps);
   Budget budget(budget_ns);
@@ -143,7 +196,12 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
+    deliver();
     for (const Step& entry : schedule) {
+      if (entry.table != nullptr) {
+        deliver_now(*entry.table);
+        continue;
+      }
       switch (entry.action) {
         case Action::tick:
           entry.node->tick(step);
@@ -162,6 +220,21 @@ void Engine::Impl::run_step() {
     throw;
   }
   ++step;
+}
+
+/// What merged sparse synapses add to the sums of this step.
+void Engine::Impl::deliver() {
+  if (tables->tables().empty()) return;
+  tables->announce(step);
+  for (std::size_t p = 0; p < tables->partitions(); ++p) tables->deliver(step, p);
+  for (const auto& table : tables->tables()) {
+    if (table->immediate() && table->source().owner->spec().is_host()) deliver_now(*table);
+  }
+}
+
+void Engine::Impl::deliver_now(DeliveryTable& table) {
+  table.announce(step + 1);
+  for (std::size_t p = 0; p < tables->partitions(); ++p) tables->deliver_now(table, step, p);
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.
@@ -193,8 +266,9 @@ void Engine::Impl::begin_tick(std::string_view name) {
 }
 
 Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-               std::int32_t batch, KernelRegistry& kernels)
-    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels)) {}
+               std::int32_t batch, KernelRegistry& kernels, EngineOptions options)
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels,
+                                   std::move(options))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;

@@ -5,22 +5,29 @@
 #include <string>
 #include <vector>
 
+#include "engine/arena.hpp"
 #include "engine/channel.hpp"
 #include "engine/recorder.hpp"
 #include "engine/runtime_node.hpp"
 #include "procgraph/engine.hpp"
+#include "sparse/tables.hpp"
 
 namespace procgraph {
 
 struct Engine::Impl {
   Impl(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-       std::int32_t batch, KernelRegistry& kernels);
+       std::int32_t batch, KernelRegistry& kernels, EngineOptions options);
 
   // engine.cpp: building and running
   void join_channels();
+  void place_sums();
+  void refresh_tables();
+  void build_schedule();
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
   void run_step();
+  void deliver();
+  void deliver_now(DeliveryTable& table);
   void begin_hosts();
   void check_usable() const;
   void check_begun() const;
@@ -44,6 +51,7 @@ struct Engine::Impl {
   int record_output(std::string_view node, std::string_view port, std::int64_t every);
   int record_state(std::string_view node, std::string_view name, std::int64_t every);
   Stats stats() const;
+  std::vector<TableStorage> storage() const;
 
   // checkpoint.cpp
   State export_state();
@@ -58,6 +66,7 @@ struct Engine::Impl {
   struct Step {
     Action action;
     RuntimeNode* node;
+    DeliveryTable* table = nullptr;  // deliver its synapses without delay instead of the action
   };
 
   std::shared_ptr<const Program> program;
@@ -65,8 +74,11 @@ struct Engine::Impl {
   const Isa& isa;
   std::uint64_t seed;
   std::int64_t step = 0;
+  Arena arena;
   std::vector<std::unique_ptr<RuntimeNode>> nodes;  // as in the Program
   std::vector<std::unique_ptr<Channel>> channels;   // as in the Program
+  std::unique_ptr<SparseTables> tables;
+  BuildOptions build_options;
   std::vector<Step> schedule;
   std::vector<HostEntry> hosts;
   std::vector<std::unique_ptr<Recorder>> recorders;

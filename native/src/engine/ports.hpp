@@ -38,6 +38,8 @@ class Output {
   std::size_t lanes() const { return lanes_; }
   std::size_t lane_bytes() const { return n() * item_size(port_->dtype); }
   void count(std::int64_t step);
+  /// Keeps the events of the last `depth` steps, if that is more than the port asks for.
+  void retain(std::int32_t depth);
 
   EventRing events;
   RuntimeNode* owner = nullptr;
@@ -51,6 +53,7 @@ class Output {
   const OutputPort* port_;
   std::size_t lanes_;
   RingIndex ring_;
+  std::int32_t retained_;
   std::size_t slot_bytes_ = 0;
   Buffer<std::byte> ring_bytes_;
   std::vector<std::uint8_t> silent_;
@@ -61,6 +64,15 @@ class Input {
  public:
   Input(const InputPort& port, std::int32_t lanes) : port_(&port), lanes_(lanes) {}
 
+  /// Memory of the sums in the engine's arena; lanes lie `stride` apart.
+  void place(std::uint32_t* arena, std::size_t offset, std::size_t stride) {
+    sums_ = arena + offset;
+    offset_ = offset;
+    stride_ = stride;
+  }
+  /// Position of the first sum in the arena.
+  std::size_t offset() const { return offset_; }
+  bool summed() const { return port_->kind != PortKind::array && !channels.empty(); }
   /// Called once all channels are there.
   void allocate();
   void pull(std::int64_t step);
@@ -69,8 +81,9 @@ class Input {
   /// Sums of a lane, about to be changed.
   std::uint32_t* sums(std::size_t lane) {
     clean_ = false;
-    return sums_.data() + lane * n();
+    return sums_ + lane * stride_;
   }
+  void mark_changed() { clean_ = false; }
   /// True if all sums are zero because nothing has arrived since they were cleared.
   bool clean() const { return clean_; }
   void mark_clean() { clean_ = true; }
@@ -87,7 +100,9 @@ class Input {
  private:
   const InputPort* port_;
   std::int32_t lanes_;
-  Buffer<std::uint32_t> sums_;
+  std::uint32_t* sums_ = nullptr;
+  std::size_t offset_ = 0;
+  std::size_t stride_ = 0;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
 };

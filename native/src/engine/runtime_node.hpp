@@ -55,8 +55,14 @@ class RuntimeNode {
   virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
   /// Makes the outputs of `step` readable where fusion has skipped them.
   virtual void materialise(std::int64_t) {}
-  /// History of a synapse node and the number of its ages; null for others.
-  virtual EventRing* history() { return nullptr; }
+  /// Events that a synapse node has absorbed; no ring for others. Those absorbed in step k lie in
+  /// the ring at k - delay.
+  struct History {
+    EventRing* ring = nullptr;
+    std::int32_t delay = 0;
+    bool shared = false;  // the ring belongs to the source
+  };
+  virtual History history() { return {}; }
 
   const Node& spec() const { return *spec_; }
   std::size_t lanes() const { return lanes_; }

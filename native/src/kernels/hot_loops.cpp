@@ -12,22 +12,10 @@
 #endif
 
 #include "kernels/philox_lanes.hpp"
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define PG_RESTRICT __restrict
-#else
-#define PG_RESTRICT __restrict__
-#endif
+#include "kernels/segment_loops.hpp"
 
 namespace procgraph {
 namespace {
-
-using u32 = std::uint32_t;
-using i32 = std::int32_t;
-
-u32 wrap(i32 x) {
-  return static_cast<u32>(x);
-}
 
 void add(u32* PG_RESTRICT acc, const i32* PG_RESTRICT values, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) acc[i] += wrap(values[i]);
@@ -182,15 +170,26 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
                  u32 c3, i32* out) {
   for (std::size_t i = 0; i < blocks; i += kLanes) {
-    philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
-                 static_cast<u32>(step >> 32), c3, out + 4 * i);
+    const LaneWords words =
+        philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
+                     static_cast<u32>(step >> 32), c3);
+    store_words(out + 4 * i, halve(words.ab), halve(words.cd));
+  }
+}
+
+void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t count, u32* out) {
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const LaneWords words = philox_lanes(key_low, key_high, c0 + static_cast<u32>(i), c1, 0, c3);
+    store_words(reinterpret_cast<i32*>(out) + 4 * i, words.ab, words.cd);
   }
 }
 
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
-const HotLoops PG_HOT_LOOPS = {add_rows,    add,     add_scalar, add_segment,
-                               add_targets, compact, to_fixed,   philox_fill};
+const HotLoops PG_HOT_LOOPS = {add_rows,        add,             add_scalar,  add_segment,
+                               add_targets,     compact,         to_fixed,    philox_fill,
+                               philox_words,    permute,         deliver_packed,
+                               deliver_index16, deliver_index32, deliver_wide};
 
 }  // namespace procgraph

@@ -34,10 +34,12 @@ Lanes multiply(Lanes a, Lanes b) {
 Lanes mix(Lanes product, Lanes word, Lanes key) {
   return _mm512_xor_si512(_mm512_srli_epi64(product, 32), _mm512_xor_si512(word, key));
 }
-/// Words low, high of each lane side by side, each shifted right by one.
-Lanes pair(Lanes low, Lanes high) {
-  const Lanes joined = _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
-  return _mm512_srli_epi32(joined, 1);
+/// Words low, high of each lane side by side.
+Lanes join(Lanes low, Lanes high) {
+  return _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
+}
+Lanes halve(Lanes words) {
+  return _mm512_srli_epi32(words, 1);
 }
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
   const Lanes first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
@@ -66,9 +68,11 @@ Lanes multiply(Lanes a, Lanes b) {
 Lanes mix(Lanes product, Lanes word, Lanes key) {
   return _mm256_xor_si256(_mm256_srli_epi64(product, 32), _mm256_xor_si256(word, key));
 }
-Lanes pair(Lanes low, Lanes high) {
-  const Lanes joined = _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA);
-  return _mm256_srli_epi32(joined, 1);
+Lanes join(Lanes low, Lanes high) {
+  return _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA);
+}
+Lanes halve(Lanes words) {
+  return _mm256_srli_epi32(words, 1);
 }
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
   const Lanes even = _mm256_unpacklo_epi64(ab, cd);  // counters 0, 2
@@ -112,11 +116,13 @@ Lanes mix(const Lanes& product, const Lanes& word, const Lanes& key) {
     return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i];
   });
 }
-Lanes pair(const Lanes& low, const Lanes& high) {
+Lanes join(const Lanes& low, const Lanes& high) {
   return each([&](std::size_t i) {
-    const std::uint32_t first = static_cast<std::uint32_t>(low.lane[i]) >> 1;
-    return first | std::uint64_t{static_cast<std::uint32_t>(high.lane[i]) >> 1} << 32;
+    return static_cast<std::uint32_t>(low.lane[i]) | high.lane[i] << 32;
   });
+}
+Lanes halve(const Lanes& words) {
+  return each([&](std::size_t i) { return (words.lane[i] >> 1) & 0x7FFFFFFF7FFFFFFFu; });
 }
 void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
   for (std::size_t i = 0; i < kLanes; ++i) {
@@ -129,9 +135,13 @@ void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
 
 #endif
 
-/// Fills words >> 1 of kLanes counters from `block` on.
-void philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
-                  std::uint32_t c1, std::uint32_t c2, std::uint32_t c3, std::int32_t* out) {
+/// All words of kLanes counters from `block` on, in pairs.
+struct LaneWords {
+  Lanes ab;
+  Lanes cd;
+};
+LaneWords philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
+                       std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
   Lanes a = add_lanes(splat(block), count_up());
   Lanes b = splat(c1);
   Lanes c = splat(c2);
@@ -146,7 +156,7 @@ void philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t b
     key_low += 0x9E3779B9u;
     key_high += 0xBB67AE85u;
   }
-  store_words(out, pair(a, b), pair(c, d));
+  return {join(a, b), join(c, d)};
 }
 
 }  // namespace

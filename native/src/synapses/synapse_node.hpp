@@ -9,6 +9,8 @@
 
 namespace procgraph {
 
+class SparseTables;
+
 /// Absorbs events into a short history and emits what is due as a current.
 class SynapseNode final : public RuntimeNode {
  public:
@@ -19,15 +21,24 @@ class SynapseNode final : public RuntimeNode {
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
-  /// Looks again whether the output may go straight into its only target.
-  void update_fusion();
+  /// Builds what a node that is not merged needs. The tables must know which ones are.
+  void join_tables(SparseTables& tables);
+  /// Someone looks at the output: it is computed for itself from now on.
+  void work_alone();
+
+  /// A sparse node whose synapses may be delivered together with others of its source.
+  bool mergeable() const;
+  bool merged() const { return merged_; }
+  void set_merged(bool merged) { merged_ = merged; }
+  /// Starts to work for itself at `step`, from what the source still knows.
+  void take_history(std::int64_t step);
 
   Array read_parameter(std::string_view section, std::string_view name) const override;
   void write_parameter(std::string_view section, std::string_view name,
                        const ArrayView& values) override;
   std::vector<std::pair<std::string, std::string>> written_parameters() const override;
   void materialise(std::int64_t step) override;
-  EventRing* history() override { return &history_; }
+  History history() override;
 
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;
@@ -38,19 +49,28 @@ class SynapseNode final : public RuntimeNode {
  private:
   void collect(std::int64_t step);
   void emit_to_ring(std::int64_t step);
-  void quantise(std::span<const float> weights, ErrorKind kind);
+  void emit_merged(std::int64_t step);
+  void update_fusion();
+  void build_projection();
+  void check_weights(std::span<const float> weights, ErrorKind kind) const;
+  void quantise(std::span<const float> weights);
   [[noreturn]] void refuse_weight(std::span<const float> weights, double largest,
                                   ErrorKind kind) const;
   void add_load(Projection::Load& total, const Channel& channel,
                 const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;
   void check_bound(std::span<const float> weights) const;
-  std::span<const float> current_weights() const;
+  std::int64_t weight_count() const;
+  /// Weights now; those that are drawn go through `drawn`.
+  std::span<const float> current_weights(std::vector<float>& drawn) const;
+  Output& source() const;
 
   const SynapseAttrs& attrs_;
   std::unique_ptr<Projection> projection_;
   EventRing history_;
   Channel* fused_ = nullptr;
+  SparseTables* tables_ = nullptr;
+  bool merged_ = false;
   std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
   std::vector<float> written_;     // weights set at run time
   mutable std::optional<Projection::Load> load_;

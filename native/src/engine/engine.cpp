@@ -94,8 +94,9 @@ void Engine::Impl::place_sums() {
     for (Input& input : node->inputs) {
       if (!input.summed()) continue;
       const bool sparse = std::any_of(
-          input.channels.begin(), input.channels.end(), [](const Channel* channel) {
-            return std::holds_alternative<SparseAttrs>(channel->source().owner->spec().attrs);
+          input.channels.begin(), input.channels.end(), [&](const Channel* channel) {
+            const auto from = static_cast<std::size_t>(channel->spec().src_node);
+            return std::holds_alternative<SparseAttrs>(program->nodes[from].attrs);
           });
       (sparse ? first : others).push_back(&input);
     }

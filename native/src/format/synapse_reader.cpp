@@ -14,7 +14,10 @@ const Tensor* read_drawn(const Field& attrs, const char* key, DType dtype,
 }
 
 void set_extremes(Delays& out, std::span<const std::int32_t> values) {
-  if (values.empty()) return;
+  if (values.empty()) {
+    out.smallest = out.largest = 1;  // of no synapses, as the compiler has it
+    return;
+  }
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   out.smallest = *low;
   out.largest = *high;

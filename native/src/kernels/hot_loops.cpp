@@ -189,7 +189,7 @@ void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t
 extern const HotLoops PG_HOT_LOOPS;
 const HotLoops PG_HOT_LOOPS = {add_rows,        add,             add_scalar,  add_segment,
                                add_targets,     compact,         to_fixed,    philox_fill,
-                               philox_words,    permute,         deliver_packed,
+                               philox_words,    permute,         prefetch,    deliver_packed,
                                deliver_index16, deliver_index32, deliver_wide};
 
 }  // namespace procgraph

@@ -86,15 +86,22 @@ template <class Synapse>
 void TableBuilder::scan(const Range& range, bool weights, Synapse&& synapse) {
   std::array<std::uint16_t, kSynapseRun> slots;
   std::array<std::uint32_t, kSynapseRun> codes{};
+  std::array<std::uint16_t, kSynapseRun> own;
   const auto sources = static_cast<std::uint32_t>(range.sources.end - range.sources.begin);
   for (const Member& member : members_) {
     const std::uint64_t target = member.target();
     for_each_synapse(member.attrs(), loops_, range.sources, [&](const SynapseRun& run) {
       member.decode_slots(run, slots.data());
       if (weights) member.decode_weights(run, codes.data());
+      // Chosen without branches: which ones they are cannot be predicted.
+      std::size_t chosen = 0;
       for (std::size_t i = 0; i < run.pre.size(); ++i) {
+        own[chosen] = static_cast<std::uint16_t>(i);
         const auto local = static_cast<std::uint32_t>(run.pre[i] - range.sources.begin);
-        if (local >= sources) continue;
+        chosen += static_cast<std::size_t>(local < sources);
+      }
+      for (std::size_t c = 0; c < chosen; ++c) {
+        const std::size_t i = own[c];
         synapse(static_cast<std::size_t>(run.pre[i]), slots[i],
                 target + static_cast<std::uint64_t>(run.post[i]), codes[i]);
       }

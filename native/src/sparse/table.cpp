@@ -73,8 +73,14 @@ void DeliveryTable::restart(std::int64_t step) {
 void DeliveryTable::announce(std::int64_t step) {
   bool any = false;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    any |= source_->events.at(step - 1, lane).size() != 0;
-    for (const Partition& part : parts_) any |= part.calendars[lane].in_flight != 0;
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    any |= fresh.size() != 0;
+    for (const Partition& part : parts_) {
+      any |= part.calendars[lane].in_flight != 0;
+      for (std::size_t e = 0; e < fresh.size(); ++e) {
+        loops_->prefetch(&part.rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
+      }
+    }
   }
   if (!any) return;
   for (Input* target : targets_) target->mark_changed();
@@ -138,13 +144,22 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, std::uint32_t* 
                             std::size_t stride) {
   Partition& own = parts_[part];
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    absorb(step - 1, step, own, lane);
     Calendar& calendar = own.calendars[lane];
     Bucket& bucket = calendar.buckets[bucket_of(step)];
-    while (!bucket.empty()) {
-      run_segments(bucket, arena + lane * stride + own.rows.base);
-      forward(bucket, step, calendar);
+    const auto run = [&] {
+      while (!bucket.empty()) {
+        run_segments(bucket, arena + lane * stride + own.rows.base);
+        forward(bucket, step, calendar);
+      }
+    };
+    // Rows of new spikes come in from memory while the others are under way.
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    for (std::size_t e = 0; e < fresh.size(); ++e) {
+      loops_->prefetch(own.rows.row(static_cast<std::size_t>(fresh.index()[e])));
     }
+    run();
+    absorb(step - 1, step, own, lane);
+    run();
   }
 }
 

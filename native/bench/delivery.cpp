@@ -1,5 +1,6 @@
-// Sparse delivery at the size of a cortical microcircuit (Potjans & Diesmann 2014), next to the bare
-// loop that it cannot beat. Usage: pg_bench_delivery [scale of the in-degrees] [threads] [steps]
+// Sparse delivery at the size of a cortical microcircuit (Potjans & Diesmann 2014), next to the
+// bare loop that it cannot beat. Usage: pg_bench_delivery [scale of the in-degrees] [threads]
+// [steps]
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -65,8 +66,7 @@ std::vector<float> normal_table(double mean, double sd, double grid, double low)
 
 std::int64_t synapses_of(std::size_t target, std::size_t source, double scale) {
   const double p = kProbability[target][source];
-  const double pairs =
-      static_cast<double>(kSizes[target]) * static_cast<double>(kSizes[source]);
+  const double pairs = static_cast<double>(kSizes[target]) * static_cast<double>(kSizes[source]);
   return std::llrint(scale * std::log(1 - p) / std::log(1 - 1 / pairs));
 }
 
@@ -74,8 +74,8 @@ std::int64_t synapses_of(std::size_t target, std::size_t source, double scale) {
 std::int64_t scale_of(std::size_t target, double scale, double largest_e, double largest_i) {
   double worst = 0;
   for (std::size_t s = 0; s < kPopulations; ++s) {
-    const double mean = static_cast<double>(synapses_of(target, s, scale)) /
-                        static_cast<double>(kSizes[target]);
+    const double mean =
+        static_cast<double>(synapses_of(target, s, scale)) / static_cast<double>(kSizes[target]);
     const double most = std::ceil(mean + 10 * std::sqrt(mean) + 10);
     worst += most * (s % 2 != 0 ? largest_i : s == 2 && target == 0 ? 2 * largest_e : largest_e);
   }
@@ -88,7 +88,8 @@ struct Microcircuit {
   std::int64_t synapses = 0;
 };
 
-/// Sources with the published rates that repeat every 1000 steps of 0.1 ms; idle neurons as targets.
+/// Sources with the published rates that repeat every 1000 steps of 0.1 ms; idle neurons as
+/// targets.
 Microcircuit microcircuit(double scale, bool connected) {
   constexpr std::int64_t kCycle = 1000;
   Microcircuit out;
@@ -103,13 +104,15 @@ Microcircuit microcircuit(double scale, bool connected) {
     std::vector<Event> events;
     const auto count = std::llrint(kRates[i] * static_cast<double>(kSizes[i]) * 0.1);
     for (std::int64_t e = 0; e < count; ++e) {
-      events.push_back({random.below(kCycle), static_cast<std::int32_t>(random.below(kSizes[i])), 1});
+      events.push_back(
+          {random.below(kCycle), static_cast<std::int32_t>(random.below(kSizes[i])), 1});
     }
     std::sort(events.begin(), events.end(), [](const Event& x, const Event& y) {
       return x.tick != y.tick ? x.tick < y.tick : x.index < y.index;
     });
     spikes[i] = static_cast<double>(count) / kCycle;
-    sources.push_back(b.node(event_source(b, "a" + std::to_string(i), kSizes[i], events, 1, kCycle)));
+    sources.push_back(
+        b.node(event_source(b, "a" + std::to_string(i), kSizes[i], events, 1, kCycle)));
   }
   const auto weights_e = normal_table(87.8, 8.78, 1.0 / 16, 0.0);
   auto doubled = normal_table(175.6, 17.56, 1.0 / 16, 0.0);
@@ -130,7 +133,8 @@ Microcircuit microcircuit(double scale, bool connected) {
       const std::int64_t count = synapses_of(t, s, scale);
       if (count == 0) continue;
       out.synapses += count;
-      out.events_per_step += static_cast<double>(count) * spikes[s] / static_cast<double>(kSizes[s]);
+      out.events_per_step +=
+          static_cast<double>(count) * spikes[s] / static_cast<double>(kSizes[s]);
       NodeSpec node = synapse("s" + std::to_string(t) + std::to_string(s), "sparse", kSizes[s],
                               kSizes[t], scale_of(t, scale, largest_e, largest_i));
       node.inputs[0].limit = 1;
@@ -215,7 +219,8 @@ double bare_loop(int repetitions) {
         for (std::size_t line = 0; line < kSegment; line += 16) __builtin_prefetch(ahead + line);
         const std::uint32_t* from = segment(i);
         for (std::size_t m = 0; m < kSegment; ++m) {
-          sums[from[m] & 0x1FFFF] += static_cast<std::uint32_t>(static_cast<std::int32_t>(from[m]) >> 17);
+          sums[from[m] & 0x1FFFF] +=
+              static_cast<std::uint32_t>(static_cast<std::int32_t>(from[m]) >> 17);
         }
       }
     }

@@ -71,9 +71,9 @@ py::tuple recording_tuple(Recording&& recording) {
     return py::make_tuple(to_numpy(std::move(recording.steps)),
                           to_numpy(std::move(recording.samples)));
   }
-  return py::make_tuple(
-      to_numpy(std::move(recording.steps)), to_numpy(std::move(recording.lane)),
-      to_numpy(std::move(recording.index)), to_numpy(std::move(recording.payload)));
+  return py::make_tuple(to_numpy(std::move(recording.steps)), to_numpy(std::move(recording.lane)),
+                        to_numpy(std::move(recording.index)),
+                        to_numpy(std::move(recording.payload)));
 }
 
 py::dict state_dict(State&& state) {
@@ -97,7 +97,8 @@ void import_state(Engine& engine, std::int64_t step, std::uint64_t seed, const p
 py::dict stats_dict(const Stats& stats) {
   py::dict nodes;
   for (const auto& [name, entry] : stats.nodes) {
-    nodes[py::str(name)] = py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks);
+    nodes[py::str(name)] =
+        py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks);
   }
   py::list channels;
   for (const auto& entry : stats.channels) {
@@ -112,7 +113,8 @@ py::dict stats_dict(const Stats& stats) {
 py::list storage_list(const std::vector<TableStorage>& tables) {
   py::list out;
   for (const auto& entry : tables) {
-    const double each = static_cast<double>(entry.bytes) / std::max(1.0, static_cast<double>(entry.synapses));
+    const double each =
+        static_cast<double>(entry.bytes) / std::max(1.0, static_cast<double>(entry.synapses));
     out.append(py::dict(py::arg("source") = entry.source,
                         py::arg("projections") = entry.projections,
                         py::arg("synapses") = entry.synapses, py::arg("bytes") = entry.bytes,
@@ -153,8 +155,8 @@ void register_kernel(const std::string& name, const std::string& hash, py::objec
   const auto call = [held](const pg_kernel_args& args, const KernelLayout& layout) {
     call_kernel(*held, args, layout);
   };
-  KernelRegistry::process().add(
-      name, hash, {nullptr, std::make_shared<const KernelCallback>(call)});
+  KernelRegistry::process().add(name, hash,
+                                {nullptr, std::make_shared<const KernelCallback>(call)});
 }
 
 std::shared_ptr<const Program> from_bytes(const py::buffer& data) {
@@ -166,19 +168,18 @@ std::shared_ptr<const Program> from_bytes(const py::buffer& data) {
 void bind_program(py::module_& m) {
   // pybind11 holds const objects as non-const; the members below only read.
   py::class_<Program, std::shared_ptr<Program>>(m, "Program")
-      .def_static("from_bytes",
-                  [](const py::buffer& data) {
-                    return std::const_pointer_cast<Program>(from_bytes(data));
-                  },
-                  py::arg("data"))
-      .def_static("open",
-                  [](const py::object& path) {
-                    const auto name = py::cast<std::string>(
-                        py::module_::import("os").attr("fspath")(path));
-                    const py::gil_scoped_release release;
-                    return std::const_pointer_cast<Program>(Program::open(name));
-                  },
-                  py::arg("path"))
+      .def_static(
+          "from_bytes",
+          [](const py::buffer& data) { return std::const_pointer_cast<Program>(from_bytes(data)); },
+          py::arg("data"))
+      .def_static(
+          "open",
+          [](const py::object& path) {
+            const auto name = py::cast<std::string>(py::module_::import("os").attr("fspath")(path));
+            const py::gil_scoped_release release;
+            return std::const_pointer_cast<Program>(Program::open(name));
+          },
+          py::arg("path"))
       .def_readonly("dt", &Program::dt)
       .def_readonly("seed", &Program::seed)
       .def_property_readonly("nodes", [](const Program& program) {
@@ -223,24 +224,27 @@ void bind_engine(py::module_& m) {
       .def("run", &Engine::run, py::arg("steps"), py::arg("budget_ns") = 0, release())
       .def("interrupt", &Engine::interrupt)
       .def("begin_tick", &Engine::begin_tick, py::arg("node"), release())
-      .def("take_input",
-           [](Engine& e, const std::string& node, const std::string& port) {
-             return to_numpy(e.take_input(node, port));
-           },
-           py::arg("node"), py::arg("port"))
+      .def(
+          "take_input",
+          [](Engine& e, const std::string& node, const std::string& port) {
+            return to_numpy(e.take_input(node, port));
+          },
+          py::arg("node"), py::arg("port"))
       .def("publish", &publish, py::arg("node"), py::arg("port"), py::arg("values"))
-      .def("read",
-           [](const Engine& e, const std::string& node, const std::string& section,
-              const std::string& name) { return to_numpy(e.read(node, section, name)); },
-           py::arg("node"), py::arg("section"), py::arg("name") = "")
+      .def(
+          "read",
+          [](const Engine& e, const std::string& node, const std::string& section,
+             const std::string& name) { return to_numpy(e.read(node, section, name)); },
+          py::arg("node"), py::arg("section"), py::arg("name") = "")
       .def("write", &write, py::arg("node"), py::arg("section"), py::arg("name"), py::arg("values"))
       .def("record_output", &Engine::record_output, py::arg("node"), py::arg("port"),
            py::arg("every") = 1)
       .def("record_state", &Engine::record_state, py::arg("node"), py::arg("name"),
            py::arg("every") = 1)
-      .def("recorded",
-           [](Engine& e, int id, bool clear) { return recording_tuple(e.recorded(id, clear)); },
-           py::arg("id"), py::arg("clear") = false)
+      .def(
+          "recorded",
+          [](Engine& e, int id, bool clear) { return recording_tuple(e.recorded(id, clear)); },
+          py::arg("id"), py::arg("clear") = false)
       .def("reset", &Engine::reset, py::arg("seed") = py::none(), release())
       .def("export_state", [](Engine& e) { return state_dict(e.export_state()); })
       .def("import_state", &import_state, py::arg("step"), py::arg("seed"), py::arg("state"))
@@ -263,16 +267,16 @@ PYBIND11_MODULE(_native, m) {
   bind_program(m);
   bind_engine(m);
   m.def("isa", &best_isa);
-  m.def("has_kernel",
-        [](const std::string& name, const std::string& hash) {
-          return KernelRegistry::process().has(name, hash);
-        },
-        py::arg("name"), py::arg("hash"));
-  m.def("load_kernels",
-        [](const std::string& path) { return KernelRegistry::process().load(path); },
-        py::arg("path"));
-  m.def("register_kernel", &register_kernel, py::arg("name"), py::arg("hash"),
-        py::arg("function"));
+  m.def(
+      "has_kernel",
+      [](const std::string& name, const std::string& hash) {
+        return KernelRegistry::process().has(name, hash);
+      },
+      py::arg("name"), py::arg("hash"));
+  m.def(
+      "load_kernels", [](const std::string& path) { return KernelRegistry::process().load(path); },
+      py::arg("path"));
+  m.def("register_kernel", &register_kernel, py::arg("name"), py::arg("hash"), py::arg("function"));
 }
 
 }  // namespace procgraph::python

@@ -138,9 +138,8 @@ struct ArgmaxAttrs {
 };
 struct HostAttrs {};
 
-using Attrs =
-    std::variant<ElementwiseAttrs, DenseAttrs, SparseAttrs, OneToOneAttrs, AllToAllAttrs,
-                 Conv2dAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
+using Attrs = std::variant<ElementwiseAttrs, DenseAttrs, SparseAttrs, OneToOneAttrs, AllToAllAttrs,
+                           Conv2dAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
 
 struct Node {
   std::string name;
@@ -193,7 +192,8 @@ class Storage {
 class Program {
  public:
   /// Maps a `.pgx` file. Throws Error (`io`, `format`).
-  static std::shared_ptr<const Program> open(const std::string& path, const LoadLimits& limits = {});
+  static std::shared_ptr<const Program> open(const std::string& path,
+                                             const LoadLimits& limits = {});
   /// Copies the bytes of a `.pgx` file. Throws Error (`format`).
   static std::shared_ptr<const Program> from_bytes(std::span<const std::byte> bytes,
                                                    const LoadLimits& limits = {});

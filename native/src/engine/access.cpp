@@ -137,10 +137,9 @@ void Engine::Impl::publish_events(Output& output, const std::int32_t* payloads) 
   std::vector<std::int32_t> values(output.n() + 16);
   output.events.clear(step);
   for (std::size_t lane = 0; lane < output.lanes(); ++lane) {
-    const std::size_t count =
-        isa.loops->compact(payloads + lane * output.n(), output.n(), 0,
-                           static_cast<std::int32_t>(output.port().limit), index.data(),
-                           values.data());
+    const std::size_t count = isa.loops->compact(payloads + lane * output.n(), output.n(), 0,
+                                                 static_cast<std::int32_t>(output.port().limit),
+                                                 index.data(), values.data());
     if (count != 0) output.events.at(step, lane).append(index.data(), values.data(), count);
   }
 }
@@ -244,7 +243,8 @@ std::vector<TableStorage> Engine::Impl::storage() const {
     if (sparse == nullptr || synapse->merged()) continue;
     const std::string name = node->spec().name;
     // A target, a weight and a number for each synapse.
-    out.push_back({text(name, ".s_in"), {name}, sparse->synapses, 12 * sparse->synapses, "segments"});
+    out.push_back(
+        {text(name, ".s_in"), {name}, sparse->synapses, 12 * sparse->synapses, "segments"});
   }
   return out;
 }

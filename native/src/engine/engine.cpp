@@ -93,8 +93,8 @@ void Engine::Impl::place_sums() {
   for (auto& node : nodes) {
     for (Input& input : node->inputs) {
       if (!input.summed()) continue;
-      const bool sparse = std::any_of(
-          input.channels.begin(), input.channels.end(), [&](const Channel* channel) {
+      const bool sparse =
+          std::any_of(input.channels.begin(), input.channels.end(), [&](const Channel* channel) {
             const auto from = static_cast<std::size_t>(channel->spec().src_node);
             return std::holds_alternative<SparseAttrs>(program->nodes[from].attrs);
           });
@@ -268,8 +268,7 @@ void Engine::Impl::begin_tick(std::string_view name) {
 
 Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
                std::int32_t batch, KernelRegistry& kernels, EngineOptions options)
-    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels,
-                                   std::move(options))) {}
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels, std::move(options))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;

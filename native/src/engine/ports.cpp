@@ -7,7 +7,9 @@
 namespace procgraph {
 
 Output::Output(const OutputPort& port, std::int32_t lanes)
-    : port_(&port), lanes_(static_cast<std::size_t>(lanes)), ring_(port.depth),
+    : port_(&port),
+      lanes_(static_cast<std::size_t>(lanes)),
+      ring_(port.depth),
       retained_(port.depth) {
   if (port.kind == PortKind::events) {
     events = EventRing(port.depth, lanes);

@@ -189,7 +189,8 @@ void read_ints(const Field& field, std::int32_t* out, std::size_t count, std::in
 
 std::int32_t volume(const Field& field, const std::int32_t (&shape)[3], std::int64_t limit) {
   const std::int64_t plane = std::int64_t{shape[0]} * shape[1];
-  if (plane > limit || plane * shape[2] > limit) field.fail(text("has more than ", limit, " elements"));
+  if (plane > limit || plane * shape[2] > limit)
+    field.fail(text("has more than ", limit, " elements"));
   return static_cast<std::int32_t>(plane * shape[2]);
 }
 
@@ -197,8 +198,8 @@ void check_conv_shape(const Field& attrs, const Conv2dAttrs& out) {
   const auto& kernel = out.weights->shape;
   if (kernel.size() != 4) attrs.at("weights").fail("is not [O, C / groups, kh, kw]");
   if (out.in_shape[0] % out.groups != 0 || out.out_shape[0] % out.groups != 0 ||
-      kernel[0] != out.out_shape[0] || kernel[1] != out.in_shape[0] / out.groups ||
-      kernel[2] < 1 || kernel[3] < 1 || kernel[2] > INT16_MAX || kernel[3] > INT16_MAX) {
+      kernel[0] != out.out_shape[0] || kernel[1] != out.in_shape[0] / out.groups || kernel[2] < 1 ||
+      kernel[3] < 1 || kernel[2] > INT16_MAX || kernel[3] > INT16_MAX) {
     attrs.at("weights").fail("does not fit the channels and groups");
   }
   for (std::size_t i = 0; i < 2; ++i) {

@@ -170,9 +170,8 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
                  u32 c3, i32* out) {
   for (std::size_t i = 0; i < blocks; i += kLanes) {
-    const LaneWords words =
-        philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
-                     static_cast<u32>(step >> 32), c3);
+    const LaneWords words = philox_lanes(key_low, key_high, block + static_cast<u32>(i),
+                                         static_cast<u32>(step), static_cast<u32>(step >> 32), c3);
     store_words(out + 4 * i, halve(words.ab), halve(words.cd));
   }
 }
@@ -187,9 +186,13 @@ void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
-const HotLoops PG_HOT_LOOPS = {add_rows,        add,             add_scalar,  add_segment,
-                               add_targets,     compact,         to_fixed,    philox_fill,
-                               philox_words,    permute,         prefetch,    deliver_packed,
-                               deliver_index16, deliver_index32, deliver_wide};
+const HotLoops PG_HOT_LOOPS = {add_rows,        add,
+                               add_scalar,      add_segment,
+                               add_targets,     compact,
+                               to_fixed,        philox_fill,
+                               philox_words,    permute,
+                               prefetch,        deliver_packed,
+                               deliver_index16, deliver_index32,
+                               deliver_wide};
 
 }  // namespace procgraph

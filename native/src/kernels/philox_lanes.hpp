@@ -112,14 +112,11 @@ Lanes multiply(const Lanes& a, const Lanes& b) {
   });
 }
 Lanes mix(const Lanes& product, const Lanes& word, const Lanes& key) {
-  return each([&](std::size_t i) {
-    return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i];
-  });
+  return each([&](std::size_t i) { return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i]; });
 }
 Lanes join(const Lanes& low, const Lanes& high) {
-  return each([&](std::size_t i) {
-    return static_cast<std::uint32_t>(low.lane[i]) | high.lane[i] << 32;
-  });
+  return each(
+      [&](std::size_t i) { return static_cast<std::uint32_t>(low.lane[i]) | high.lane[i] << 32; });
 }
 Lanes halve(const Lanes& words) {
   return each([&](std::size_t i) { return (words.lane[i] >> 1) & 0x7FFFFFFF7FFFFFFFu; });

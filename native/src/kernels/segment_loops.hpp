@@ -34,9 +34,9 @@ void prefetch(const void* address) {
 #endif
 }
 
-constexpr std::size_t kAhead = 6;      // segments
+constexpr std::size_t kAhead = 6;       // segments
 constexpr std::size_t kMostLines = 24;  // of one segment; the processor fetches the rest itself
-constexpr std::size_t kLine = 16;      // words
+constexpr std::size_t kLine = 16;       // words
 
 void prefetch_segment(const SegmentCursor& cursor, std::size_t words) {
   const std::size_t lines = words / kLine + 1;
@@ -69,15 +69,14 @@ void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 tar
         if (cursor.payload == 1) {
           for (u32 m = 0; m < cursor.count; ++m) {
             const u32 word = words[m];
-            sums[word & target_mask] +=
-                wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
+            sums[word & target_mask] += wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
           }
           return;
         }
         for (u32 m = 0; m < cursor.count; ++m) {
           const u32 word = words[m];
-          sums[word & target_mask] += wrap(cursor.payload) *
-                                      wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
+          sums[word & target_mask] +=
+              wrap(cursor.payload) * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
         }
       });
 }

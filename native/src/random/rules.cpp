@@ -95,7 +95,8 @@ class Expansion {
   }
 
   void hand_over(std::uint64_t first, std::size_t count) {
-    SynapseRun run{static_cast<std::int64_t>(first), {pre_.data(), count}, {post_.data(), count}, {}};
+    SynapseRun run{
+        static_cast<std::int64_t>(first), {pre_.data(), count}, {post_.data(), count}, {}};
     if (drawn_) run.words = {uniform(first, count, 6, drawn_words_), count};
     visit_(run);
   }
@@ -117,8 +118,7 @@ class Expansion {
     const std::uint64_t end = rows_end * count;
     for (std::uint64_t e = by_target ? 0 : begin_ * count; e < end;) {
       const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kSynapseRun, end - e));
-      const std::uint32_t* words =
-          rule_.multapses ? uniform(e, size, stream, words_) : nullptr;
+      const std::uint32_t* words = rule_.multapses ? uniform(e, size, stream, words_) : nullptr;
       for (std::size_t i = 0; i < size;) {
         const std::uint64_t row = (e + i) / count;
         const auto m = static_cast<std::uint32_t>((e + i) % count);

@@ -8,7 +8,7 @@
 namespace procgraph {
 namespace {
 
-constexpr std::uint64_t kLine = 16;  // sums in a cache line
+constexpr std::uint64_t kLine = 16;       // sums in a cache line
 constexpr std::int64_t kSmall = 1 << 16;  // synapses that are not worth a thread
 // Counters and rows of a range should stay in the caches while its synapses are placed.
 constexpr std::size_t kRangeBytes = std::size_t{1} << 20;
@@ -73,9 +73,9 @@ void TableBuilder::cut_ranges() {
   }
   count = std::min(count, n);
   for (std::size_t r = 0; r < count; ++r) {
-    ranges_.push_back({{static_cast<std::int32_t>(n * r / count),
-                        static_cast<std::int32_t>(n * (r + 1) / count)},
-                       std::vector<std::uint64_t>(parts_.size())});
+    ranges_.push_back(
+        {{static_cast<std::int32_t>(n * r / count), static_cast<std::int32_t>(n * (r + 1) / count)},
+         std::vector<std::uint64_t>(parts_.size())});
   }
   counters_ = os::Pages(bytes);
 }
@@ -152,7 +152,8 @@ void TableBuilder::write_headers(const Range& range, Rows& rows, std::size_t par
       if (n == 0) continue;
       words[at] = n;
       words[at + 1] = static_cast<std::uint32_t>(slots_[slot].delay - delay);
-      if (layout_.weight_in_header()) words[at + 2] = static_cast<std::uint32_t>(slots_[slot].weight);
+      if (layout_.weight_in_header())
+        words[at + 2] = static_cast<std::uint32_t>(slots_[slot].weight);
       delay = slots_[slot].delay;
       at += layout_.header_words();
       place = static_cast<std::uint32_t>(at) * per_word;
@@ -212,10 +213,13 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
   const auto report = [&] {
     if (progress) progress(static_cast<double>(done) / static_cast<double>(2 * ranges_.size()));
   };
-  parallel_for(ranges_.size(), options_.threads, [&](std::size_t r) {
-    count(ranges_[r]);
-    ++done;
-  }, report);
+  parallel_for(
+      ranges_.size(), options_.threads,
+      [&](std::size_t r) {
+        count(ranges_[r]);
+        ++done;
+      },
+      report);
   std::vector<Rows> rows(parts_.size());
   std::vector<std::vector<std::uint64_t>> at(ranges_.size());
   for (std::size_t part = 0; part < parts_.size(); ++part) {
@@ -230,10 +234,13 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
     }
     rows[part].words = os::Pages(static_cast<std::size_t>(rows[part].used) * sizeof(std::uint32_t));
   }
-  parallel_for(ranges_.size(), options_.threads, [&](std::size_t r) {
-    place(ranges_[r], rows, at[r]);
-    ++done;
-  }, report);
+  parallel_for(
+      ranges_.size(), options_.threads,
+      [&](std::size_t r) {
+        place(ranges_[r], rows, at[r]);
+        ++done;
+      },
+      report);
   return rows;
 }
 

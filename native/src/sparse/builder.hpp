@@ -11,12 +11,14 @@ namespace procgraph {
 
 /// The rows of one table in one range of the arena.
 struct Rows {
-  std::uint64_t base = 0;  ///< position of target 0 in the arena
+  std::uint64_t base = 0;            ///< position of target 0 in the arena
   std::vector<std::uint64_t> begin;  ///< first word of each source's row; empty if there are none
   os::Pages words;
   std::uint64_t used = 0;
 
-  const std::uint32_t* row(std::size_t source) const { return words.as<std::uint32_t>() + begin[source]; }
+  const std::uint32_t* row(std::size_t source) const {
+    return words.as<std::uint32_t>() + begin[source];
+  }
 };
 
 /// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
@@ -64,9 +66,9 @@ class TableBuilder {
     std::uint64_t begin;
     std::uint64_t end;
   };
-  std::vector<Part> parts_;             // positions in the arena that the table reaches
-  std::vector<std::uint8_t> part_of_;   // by line of the arena from the first target on
-  std::uint64_t low_ = 0;               // lowest and highest position
+  std::vector<Part> parts_;            // positions in the arena that the table reaches
+  std::vector<std::uint8_t> part_of_;  // by line of the arena from the first target on
+  std::uint64_t low_ = 0;              // lowest and highest position
   std::uint64_t high_ = 0;
   std::vector<Range> ranges_;
   os::Pages counters_;  // by source, slot and partition: number, then next free place

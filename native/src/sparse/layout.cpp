@@ -78,8 +78,8 @@ Layout choose_layout(std::span<const Member> members, std::int32_t n_pre, std::u
   Layout packed{Format::packed32, std::max(bits, 1u)};
   const bool fits = packs(packed, weights);
   const double mixed = (fits ? kPacked : kWide) * synapses + kSegment * segments(delays.size());
-  const double index = (range <= 65536 ? kIndex16 : kIndex32) * synapses +
-                       kSegment * segments(slots.size());
+  const double index =
+      (range <= 65536 ? kIndex16 : kIndex32) * synapses + kSegment * segments(slots.size());
   if (weights.constant && index < mixed) {
     return {range <= 65536 ? Format::index16 : Format::index32, bits};
   }

@@ -81,7 +81,8 @@ void Member::decode_slots(const SynapseRun& run, std::uint16_t* slots) const {
   } else if (!slot_of_delay_.empty()) {
     const std::int32_t* each =
         attrs_->delays.each->as<std::int32_t>().data() + static_cast<std::size_t>(run.first);
-    for (std::size_t i = 0; i < size; ++i) slots[i] = slot_of_delay_[static_cast<std::size_t>(each[i])];
+    for (std::size_t i = 0; i < size; ++i)
+      slots[i] = slot_of_delay_[static_cast<std::size_t>(each[i])];
   } else {
     std::fill_n(slots, size, common_slot_);
   }

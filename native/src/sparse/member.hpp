@@ -57,9 +57,9 @@ class Member {
   std::int32_t high_ = 0;
   std::int32_t bits_ = 0;
   Layout layout_;
-  std::vector<std::uint16_t> slot_of_delay_;   // by synapse delay
-  std::vector<std::uint16_t> slot_of_draw_;    // by the low half of the drawn word
-  std::vector<std::uint32_t> code_of_draw_;    // by the high half
+  std::vector<std::uint16_t> slot_of_delay_;  // by synapse delay
+  std::vector<std::uint16_t> slot_of_draw_;   // by the low half of the drawn word
+  std::vector<std::uint32_t> code_of_draw_;   // by the high half
   std::uint16_t common_slot_ = 0;
   std::uint32_t common_code_ = 0;
 };

@@ -69,8 +69,8 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     const Group& found = groups.at(source);
     if (found.nodes().empty()) continue;
     source->retain(found.longest() + 2);
-    tables_.push_back(std::make_unique<DeliveryTable>(*source, found.nodes(),
-                                                      source->lanes(), loops));
+    tables_.push_back(
+        std::make_unique<DeliveryTable>(*source, found.nodes(), source->lanes(), loops));
   }
 }
 

@@ -19,9 +19,9 @@ struct BuildOptions {
 
 /// Runs `work(i)` for all i < count on up to `threads` threads, this one included. `after` is
 /// called by this thread after each of its items. The first exception is thrown again here.
-inline void parallel_for(std::size_t count, int threads,
-                         const std::function<void(std::size_t)>& work,
-                         const std::function<void()>& after = [] {}) {
+inline void parallel_for(
+    std::size_t count, int threads, const std::function<void(std::size_t)>& work,
+    const std::function<void()>& after = [] {}) {
   std::atomic<std::size_t> next{0};
   std::exception_ptr failure;
   std::mutex mutex;

@@ -49,7 +49,8 @@ class Dense final : public Projection {
     constexpr std::size_t kTile = 32;
     for (std::size_t j0 = 0; j0 < n_post_; j0 += kTile) {
       for (std::size_t i0 = 0; i0 < n_pre_; i0 += kTile) {
-        transpose_tile(weights, j0, std::min(j0 + kTile, n_post_), i0, std::min(i0 + kTile, n_pre_));
+        transpose_tile(weights, j0, std::min(j0 + kTile, n_post_), i0,
+                       std::min(i0 + kTile, n_pre_));
       }
     }
   }

@@ -54,7 +54,8 @@ Projection::Load sparse_load(const SparseAttrs& attrs, const HotLoops& loops,
     for (std::size_t i = 0; i < run.pre.size(); ++i) {
       const auto target = static_cast<std::size_t>(run.post[i]);
       const std::size_t e = static_cast<std::size_t>(run.first) + i;
-      const float w = weights.empty() ? values.weight(run, i) : weights[weights.size() == 1 ? 0 : e];
+      const float w =
+          weights.empty() ? values.weight(run, i) : weights[weights.size() == 1 ? 0 : e];
       load.weight[target] += std::abs(static_cast<double>(w));
       load.synapses[target] += 1;
     }

@@ -17,9 +17,11 @@ namespace {
 
 std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& loops) {
   if (const auto* dense = std::get_if<DenseAttrs>(&spec.attrs)) return make_dense(*dense, loops);
-  if (const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs)) return make_sparse(*sparse, loops);
+  if (const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs))
+    return make_sparse(*sparse, loops);
   if (const auto* one = std::get_if<OneToOneAttrs>(&spec.attrs)) return make_one_to_one(*one);
-  if (const auto* all = std::get_if<AllToAllAttrs>(&spec.attrs)) return make_all_to_all(*all, loops);
+  if (const auto* all = std::get_if<AllToAllAttrs>(&spec.attrs))
+    return make_all_to_all(*all, loops);
   return make_conv2d(std::get<Conv2dAttrs>(spec.attrs));
 }
 
@@ -117,8 +119,7 @@ void SynapseNode::absorb(std::int64_t step) {
   if (plain && input.clean()) {
     Channel& channel = *input.channels[0];
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      history_.at(step, lane)
-          .append(channel.source().events.at(step - channel.spec().delay, lane));
+      history_.at(step, lane).append(channel.source().events.at(step - channel.spec().delay, lane));
     }
     return;
   }
@@ -242,8 +243,8 @@ std::span<const float> SynapseNode::current_weights(std::vector<float>& drawn) c
 
 void SynapseNode::check_weights(std::span<const float> weights, ErrorKind kind) const {
   const Quantiser quantiser(outputs[0].port().scale);
-  const bool fit = std::all_of(weights.begin(), weights.end(),
-                               [&](float w) { return quantiser.fits(w); });
+  const bool fit =
+      std::all_of(weights.begin(), weights.end(), [&](float w) { return quantiser.fits(w); });
   if (!fit) refuse_weight(weights, quantiser.largest(), kind);
 }
 
@@ -259,8 +260,8 @@ void SynapseNode::refuse_weight(std::span<const float> weights, double largest,
   std::size_t i = 0;
   while (i + 1 < weights.size() && std::abs(static_cast<double>(weights[i])) <= largest) ++i;
   throw Error(kind, text("node '", spec().name, "'"),
-              text("weight ", i, " is ", weights[i], "; allowed at scale ",
-                   outputs[0].port().scale, ": -", largest, " ... ", largest));
+              text("weight ", i, " is ", weights[i], "; allowed at scale ", outputs[0].port().scale,
+                   ": -", largest, " ... ", largest));
 }
 
 void SynapseNode::check_bound(std::span<const float> weights) const {
@@ -273,12 +274,12 @@ void SynapseNode::check_bound(std::span<const float> weights) const {
     for (std::size_t i = 0; i < target.n(); ++i) {
       const double sum = std::ldexp(total.weight[i] * period, target.port().scale);
       if (sum + total.synapses[i] * period / 2 <= 2147483647.0) continue;
-      throw Error(ErrorKind::argument, text("node '", spec().name, "'"),
-                  text("these weights could add up to ", total.weight[i] * period,
-                       " in element ", i, " of '", target.owner->spec().name, ".",
-                       target.port().name, "'; its scale ", target.port().scale, " allows ",
-                       std::ldexp(2147483647.0, -target.port().scale),
-                       "; compile the graph with the larger weights"));
+      throw Error(
+          ErrorKind::argument, text("node '", spec().name, "'"),
+          text("these weights could add up to ", total.weight[i] * period, " in element ", i,
+               " of '", target.owner->spec().name, ".", target.port().name, "'; its scale ",
+               target.port().scale, " allows ", std::ldexp(2147483647.0, -target.port().scale),
+               "; compile the graph with the larger weights"));
     }
   }
 }
@@ -313,8 +314,8 @@ const Projection::Load& SynapseNode::load() const {
 /// Without weights: those of the Program.
 Projection::Load SynapseNode::load_of(std::span<const float> weights) const {
   const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs);
-  Projection::Load load = sparse != nullptr ? sparse_load(*sparse, loops_, weights)
-                                            : projection_->load(weights);
+  Projection::Load load =
+      sparse != nullptr ? sparse_load(*sparse, loops_, weights) : projection_->load(weights);
   const auto limit = static_cast<double>(inputs[0].port().limit);
   for (double& w : load.weight) w *= limit;
   for (double& s : load.synapses) s *= limit;

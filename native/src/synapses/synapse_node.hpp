@@ -56,8 +56,7 @@ class SynapseNode final : public RuntimeNode {
   void quantise(std::span<const float> weights);
   [[noreturn]] void refuse_weight(std::span<const float> weights, double largest,
                                   ErrorKind kind) const;
-  void add_load(Projection::Load& total, const Channel& channel,
-                const Projection::Load& own) const;
+  void add_load(Projection::Load& total, const Channel& channel, const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;
   void check_bound(std::span<const float> weights) const;
   std::int64_t weight_count() const;

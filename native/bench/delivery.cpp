@@ -74,6 +74,7 @@ std::int64_t synapses_of(std::size_t target, std::size_t source, double scale) {
 std::int64_t scale_of(std::size_t target, double scale, double largest_e, double largest_i) {
   double worst = 0;
   for (std::size_t s = 0; s < kPopulations; ++s) {
+    if (synapses_of(target, s, scale) == 0) continue;
     const double mean =
         static_cast<double>(synapses_of(target, s, scale)) / static_cast<double>(kSizes[target]);
     const double most = std::ceil(mean + 10 * std::sqrt(mean) + 10);

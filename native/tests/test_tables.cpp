@@ -27,8 +27,8 @@ struct Network {
     Sequence random(static_cast<std::uint64_t>(count));
     std::vector<float> out;
     for (std::int64_t i = 0; i < count; ++i) {
-      const float x = 40 * random.real();
-      out.push_back(weights == Weights::grid ? std::rint(x * 16) / 16 : x * 1000.0f / 3.0f);
+      const auto x = static_cast<float>(random.below(1 << 24) - (1 << 23)) / 200000;
+      out.push_back(weights == Weights::grid ? std::rint(x * 16) / 16 : x * 100.0f / 3.0f);
     }
     return weights == Weights::common ? b.tensor<float>({value}) : b.tensor(out);
   }
@@ -158,6 +158,7 @@ TEST(tables_choose_a_format) {
   };
   CHECK_EQUAL(format({Weights::grid, false, 300}), "packed32");
   CHECK_EQUAL(format({Weights::grid, true, 70000}), "packed32");
+  CHECK_EQUAL(format({Weights::fine, false, 70000}), "book32");
   CHECK_EQUAL(format({Weights::fine, true, 70000}), "wide");
   // One projection and weight: nothing but targets.
   Builder b;

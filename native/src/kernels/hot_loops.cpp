@@ -192,7 +192,7 @@ const HotLoops PG_HOT_LOOPS = {add_rows,        add,
                                to_fixed,        philox_fill,
                                philox_words,    permute,
                                prefetch,        deliver_packed,
-                               deliver_index16, deliver_index32,
-                               deliver_wide};
+                               deliver_book,    deliver_index16,
+                               deliver_index32, deliver_wide};
 
 }  // namespace procgraph

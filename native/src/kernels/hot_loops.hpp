@@ -49,6 +49,9 @@ struct HotLoops {
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
   void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
                          std::uint32_t target_mask, std::uint32_t weight_shift);
+  void (*deliver_book)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
+                       std::uint32_t target_mask, std::uint32_t target_bits,
+                       const std::int32_t* book);
   void (*deliver_index16)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_index32)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);

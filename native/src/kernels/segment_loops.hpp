@@ -81,6 +81,21 @@ void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 tar
       });
 }
 
+void deliver_book(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
+                  u32 target_bits, const i32* book) {
+  each_segment<2>(
+      cursors, count, [](u32 n) { return std::size_t{n}; },
+      [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
+        u32* PG_RESTRICT sums = acc;
+        const i32* PG_RESTRICT weights = book;
+        const u32 payload = wrap(cursor.payload);
+        for (u32 m = 0; m < cursor.count; ++m) {
+          const u32 word = words[m];
+          sums[word & target_mask] += payload * wrap(weights[word >> target_bits]);
+        }
+      });
+}
+
 void deliver_index32(u32* acc, SegmentCursor* cursors, std::size_t count) {
   each_segment<3>(
       cursors, count, [](u32 n) { return std::size_t{n}; },

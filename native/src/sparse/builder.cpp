@@ -165,7 +165,8 @@ void TableBuilder::write_headers(const Range& range, Rows& rows, std::size_t par
 
 template <Format format>
 void TableBuilder::fill(const Range& range, std::vector<Rows>& rows) {
-  constexpr bool kWeights = format == Format::packed32 || format == Format::wide;
+  constexpr bool kPacked = format == Format::packed32 || format == Format::book32;
+  constexpr bool kWeights = kPacked || format == Format::wide;
   const bool one = parts_.size() == 1;
   scan(range, kWeights,
        [&](std::size_t source, std::size_t slot, std::uint64_t target, std::uint32_t weight) {
@@ -174,7 +175,7 @@ void TableBuilder::fill(const Range& range, std::vector<Rows>& rows) {
          const auto offset = static_cast<std::uint32_t>(target - parts_[part].begin);
          std::uint32_t& place = counter(source, slot, part);
          auto* words = rows[part].words.as<std::uint32_t>();
-         if constexpr (format == Format::packed32) {
+         if constexpr (kPacked) {
            words[place++] = offset | weight;
          } else if constexpr (format == Format::index16) {
            reinterpret_cast<std::uint16_t*>(words)[place++] = static_cast<std::uint16_t>(offset);
@@ -195,6 +196,9 @@ void TableBuilder::place(Range& range, std::vector<Rows>& rows, std::vector<std:
   switch (layout_.format) {
     case Format::packed32:
       fill<Format::packed32>(range, rows);
+      break;
+    case Format::book32:
+      fill<Format::book32>(range, rows);
       break;
     case Format::index16:
       fill<Format::index16>(range, rows);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <set>
+#include <unordered_set>
 
 #include "sparse/member.hpp"
 
@@ -14,8 +15,10 @@ namespace {
 constexpr double kPacked = 0.85;
 constexpr double kIndex16 = 0.78;
 constexpr double kIndex32 = 0.85;
-constexpr double kWide = 1.0;
+constexpr double kBook = 0.95;
+constexpr double kWide = 1.2;
 constexpr double kSegment = 6.0;
+constexpr std::uint32_t kBookBits = 15;  // 128 KiB of weights still leave the sums their cache
 
 struct Weights {
   std::int32_t low = 0;
@@ -43,12 +46,26 @@ bool packs(Layout& layout, const Weights& weights) {
   return (weights.low >> layout.zero_bits) >= -reach && (weights.high >> layout.zero_bits) < reach;
 }
 
+bool fits_book(Layout& layout, std::span<const Member> members) {
+  if (layout.target_bits > 31) return false;
+  const std::size_t room = std::size_t{1} << std::min(32 - layout.target_bits, kBookBits);
+  std::unordered_set<std::int32_t> seen;
+  for (const Member& member : members) {
+    if (!member.collect_weights(seen, room)) return false;
+  }
+  layout.book.assign(seen.begin(), seen.end());
+  std::sort(layout.book.begin(), layout.book.end());
+  return true;
+}
+
 }  // namespace
 
 const char* Layout::name() const {
   switch (format) {
     case Format::packed32:
       return "packed32";
+    case Format::book32:
+      return "book32";
     case Format::index16:
       return "index16";
     case Format::index32:
@@ -77,12 +94,16 @@ Layout choose_layout(std::span<const Member> members, std::int32_t n_pre, std::u
   const auto bits = static_cast<std::uint32_t>(std::bit_width(range > 0 ? range - 1 : 0));
   Layout packed{Format::packed32, std::max(bits, 1u)};
   const bool fits = packs(packed, weights);
-  const double mixed = (fits ? kPacked : kWide) * synapses + kSegment * segments(delays.size());
+  Layout book{Format::book32, std::max(bits, 1u)};
+  const bool listed = !fits && fits_book(book, members);
+  const double each = fits ? kPacked : listed ? kBook : kWide;
+  const double mixed = each * synapses + kSegment * segments(delays.size());
   const double index =
       (range <= 65536 ? kIndex16 : kIndex32) * synapses + kSegment * segments(slots.size());
   if (weights.constant && index < mixed) {
     return {range <= 65536 ? Format::index16 : Format::index32, bits};
   }
+  if (listed) return book;
   return fits ? packed : Layout{Format::wide, 32};
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace procgraph {
 
@@ -16,6 +17,7 @@ class Member;
 /// A target is an offset from the first sum of the partition.
 enum class Format : std::uint8_t {
   packed32,  ///< target in the low bits, weight >> shift in the high bits
+  book32,    ///< target in the low bits, number of the weight in a book of weights in the high bits
   index16,   ///< two targets a word, one weight a segment
   index32,   ///< target, one weight a segment
   wide,      ///< target, weight
@@ -24,7 +26,8 @@ enum class Format : std::uint8_t {
 struct Layout {
   Format format = Format::wide;
   std::uint32_t target_bits = 32;
-  std::uint32_t zero_bits = 0;  ///< packed32: low bits that are zero in all weights
+  std::uint32_t zero_bits = 0;          ///< packed32: low bits that are zero in all weights
+  std::vector<std::int32_t> book = {};  ///< book32: all weights, ascending
 
   bool weight_in_header() const { return format == Format::index16 || format == Format::index32; }
   std::size_t header_words() const { return weight_in_header() ? 3 : 2; }

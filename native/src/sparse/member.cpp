@@ -43,7 +43,21 @@ void Member::find_weights() {
   }
 }
 
+bool Member::collect_weights(std::unordered_set<std::int32_t>& seen, std::size_t most) const {
+  const Tensor* given = attrs_->weight_table != nullptr ? attrs_->weight_table : attrs_->weights;
+  seen.insert(low_);
+  for (const float w : given->as<float>()) {
+    seen.insert(quantise_(w));
+    if (seen.size() > most) return false;
+  }
+  return true;
+}
+
 std::uint32_t Member::code(std::int32_t q) const {
+  if (layout_.format == Format::book32) {
+    const auto found = std::lower_bound(layout_.book.begin(), layout_.book.end(), q);
+    return static_cast<std::uint32_t>(found - layout_.book.begin()) << layout_.target_bits;
+  }
   if (layout_.format != Format::packed32) return static_cast<std::uint32_t>(q);
   return static_cast<std::uint32_t>(q >> layout_.zero_bits) << layout_.target_bits;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_set>
 #include <vector>
 
 #include "random/rules.hpp"
@@ -34,6 +35,9 @@ class Member {
   std::int32_t lowest() const { return low_; }
   std::int32_t highest() const { return high_; }
   std::int32_t bits() const { return bits_; }  ///< all weights or-ed together
+
+  /// Adds all weights to `seen`; false once there are more than `most`.
+  bool collect_weights(std::unordered_set<std::int32_t>& seen, std::size_t most) const;
 
   /// Prepares decoding for a table with these segments.
   void prepare(const std::vector<Slot>& slots, const Layout& layout);

@@ -110,6 +110,10 @@ void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
       loops_->deliver_packed(sums, bucket.data(), bucket.size(), layout_.target_mask(),
                              layout_.weight_shift());
       break;
+    case Format::book32:
+      loops_->deliver_book(sums, bucket.data(), bucket.size(), layout_.target_mask(),
+                           layout_.target_bits, layout_.book.data());
+      break;
     case Format::index16:
       loops_->deliver_index16(sums, bucket.data(), bucket.size());
       break;

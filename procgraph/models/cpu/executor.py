@@ -27,6 +27,7 @@ class CpuExecutor:
         self.recorded = self._engine.recorded
         self.reset = self._engine.reset
         self.export_state = self._engine.export_state
+        self.storage = self._engine.storage
 
     @property
     def step(self) -> int:

@@ -90,6 +90,21 @@ class TestRandomGraphs:
             assert differences(wanted, second._executor.export_state()) == []
 
     @few
+    @given(seeds, st.integers(0, 30))
+    def test_weights_written_while_running(self, seed: int, when: int) -> None:
+        states = []
+        for device in ("reference", "cpu"):
+            with pg.compile(Builder(seed).build(), device) as rt:
+                rt.run(steps=when)
+                for number, node in enumerate(rt.program.ir.nodes):
+                    if node.op == "sparse":
+                        weights = rt._executor.read(number, "weights", "weights")
+                        rt._executor.write(number, "weights", "weights", weights * np.float32(0.5))
+                rt.run(steps=STEPS - when)
+                states.append({k: v for k, v in rt._executor.export_state().items() if "/column/" not in k})
+        assert differences(states[0], states[1]) == []
+
+    @few
     @given(seeds)
     def test_a_program_file_holds_everything(self, seed: int) -> None:
         program = pg.compile(Builder(seed).build(), "reference").program

@@ -17,6 +17,7 @@ class EventList {
   void clear() { size_ = 0; }
 
   void append(const std::int32_t* index, const std::int32_t* payload, std::size_t count) {
+    if (count == 0) return;
     if (size_ + count > capacity_) grow(size_ + count);
     std::memcpy(index_.get() + size_, index, count * sizeof *index);
     std::memcpy(payload_.get() + size_, payload, count * sizeof *payload);

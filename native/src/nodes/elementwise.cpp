@@ -235,6 +235,7 @@ class Elementwise final : public RuntimeNode {
 
   void append_pending(std::int64_t step, std::size_t lane) {
     for (Component& component : components_) {
+      if (component.pending.size() == 0) continue;
       outputs[component.output].events.at(step, lane).append(component.pending);
       component.pending.clear();
     }

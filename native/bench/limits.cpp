@@ -93,7 +93,8 @@ void draws() {
     if (column.bits() != INT32_MAX) thresholds.push_back(column.bits());
   }
   const Times fill = measure(repetitions, [&] {
-    for (std::uint32_t i = 0; i < kCalls; ++i) loops.philox_fill(1, 2, i, kDraws / 4, 3, 0, out.data());
+    for (std::uint32_t i = 0; i < kCalls; ++i)
+      loops.philox_fill(1, 2, i, kDraws / 4, 3, 0, out.data());
   });
   const Times count = measure(repetitions, [&] {
     for (int i = 0; i < kCalls; ++i) {

@@ -25,6 +25,14 @@ class Stats(TypedDict):
     nodes: dict[str, NodeStats]
     channels: list[ChannelStats]
 
+class TableStorage(TypedDict):
+    source: str
+    projections: list[str]
+    synapses: int
+    bytes: int
+    bytes_per_synapse: float
+    format: str
+
 class Program:
     """A loaded, validated Program. Immutable."""
 
@@ -42,7 +50,14 @@ class Program:
 class Engine:
     """Runs one Program. One thread at a time, but for `interrupt`."""
 
-    def __init__(self, program: Program, seed: int | None = None, batch: int = 1, threads: int = 1) -> None: ...
+    def __init__(
+        self,
+        program: Program,
+        seed: int | None = None,
+        batch: int = 1,
+        threads: int = 1,
+        progress: Callable[[float], None] | None = None,
+    ) -> None: ...
     @property
     def threads(self) -> int: ...
     @property
@@ -71,6 +86,8 @@ class Engine:
     def export_state(self) -> dict[str, NDArray[Any]]: ...
     def import_state(self, step: int, seed: int, state: Mapping[str, ArrayLike]) -> None: ...
     def stats(self) -> Stats: ...
+    def storage(self) -> list[TableStorage]:
+        """How sparse synapses are stored, per table."""
 
 KernelFunction = Callable[
     [

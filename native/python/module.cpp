@@ -110,6 +110,19 @@ py::dict stats_dict(const Stats& stats) {
   return py::dict(py::arg("nodes") = nodes, py::arg("channels") = channels);
 }
 
+py::list storage_list(const std::vector<TableStorage>& tables) {
+  py::list out;
+  for (const auto& entry : tables) {
+    const double each =
+        static_cast<double>(entry.bytes) / std::max(1.0, static_cast<double>(entry.synapses));
+    out.append(py::dict(py::arg("source") = entry.source,
+                        py::arg("projections") = entry.projections,
+                        py::arg("synapses") = entry.synapses, py::arg("bytes") = entry.bytes,
+                        py::arg("bytes_per_synapse") = each, py::arg("format") = entry.format));
+  }
+  return out;
+}
+
 /// Calls a Python kernel with lists of NumPy views: (columns, states, inputs, input_scales,
 /// outputs, draws).
 void call_kernel(const py::object& function, const pg_kernel_args& args,
@@ -194,13 +207,16 @@ void bind_engine(py::module_& m) {
   using release = py::call_guard<py::gil_scoped_release>;
   py::class_<Engine>(m, "Engine")
       .def(py::init([](std::shared_ptr<Program> program, std::optional<std::uint64_t> seed,
-                       std::int32_t batch, int threads) {
+                       std::int32_t batch, std::int32_t threads,
+                       std::optional<std::function<void(double)>> progress) {
+             EngineOptions options{.threads = threads};
+             if (progress) options.progress = std::move(*progress);
              const py::gil_scoped_release unlocked;
              return std::make_unique<Engine>(std::move(program), seed, batch,
-                                             KernelRegistry::process(), threads);
+                                             KernelRegistry::process(), std::move(options));
            }),
            py::arg("program"), py::arg("seed") = py::none(), py::arg("batch") = 1,
-           py::arg("threads") = 1)
+           py::arg("threads") = 1, py::arg("progress") = py::none())
       .def_property_readonly("threads", &Engine::threads)
       .def_property_readonly("step", &Engine::step)
       .def_property_readonly("seed", &Engine::seed)
@@ -233,6 +249,7 @@ void bind_engine(py::module_& m) {
       .def("reset", &Engine::reset, py::arg("seed") = py::none(), release())
       .def("export_state", [](Engine& e) { return state_dict(e.export_state()); })
       .def("import_state", &import_state, py::arg("step"), py::arg("seed"), py::arg("state"))
+      .def("storage", [](const Engine& e) { return storage_list(e.storage()); })
       .def("stats", [](const Engine& e) { return stats_dict(e.stats()); });
 }
 

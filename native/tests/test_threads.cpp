@@ -258,11 +258,12 @@ TEST(kernels_of_the_host_language_stay_on_its_thread) {
   static const std::thread::id caller = std::this_thread::get_id();
   static int elsewhere = 0;
   static int calls = 0;
-  const auto call = std::make_shared<const KernelCallback>(
-      [](const pg_kernel_args& args, const KernelLayout&) {
+  const auto call =
+      std::make_shared<const KernelCallback>([](const pg_kernel_args& args, const KernelLayout&) {
         ++calls;
         elsewhere += std::this_thread::get_id() != caller;
-        for (std::int64_t i = 0; i < args.n; ++i) static_cast<std::int32_t*>(args.outputs[0])[i] = 1;
+        for (std::int64_t i = 0; i < args.n; ++i)
+          static_cast<std::int32_t*>(args.outputs[0])[i] = 1;
       });
   KernelRegistry registry;
   registry.add("test_lif", "1", KernelRegistry::process().find("test_lif", "1"));

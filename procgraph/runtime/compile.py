@@ -19,7 +19,7 @@ from procgraph.spec.process import Process
 __all__ = ["choose_device", "compile", "load"]
 
 MAX_BATCH = 2**23 - 1
-MAX_THREADS = 256
+MAX_THREADS = 255
 Threads = int | Literal["auto"]
 
 

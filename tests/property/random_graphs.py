@@ -189,7 +189,24 @@ class Builder:
             chosen["multapses"] = bool(others <= chosen["count"] or self.rng.integers(2))
             chosen["autapses"] = bool(n_pre != n_post or n_pre < 2 or self.rng.integers(2))
             chosen["multapses"] = chosen["multapses"] or (not chosen["autapses"] and chosen["count"] >= others - 1)
-        return zoo.Sparse(float(self.rng.normal(0.2, 0.3) * scale), n_pre=n_pre, n_post=n_post, delay=self.delay(least, None), **chosen, **self.options("rule"))
+        weights, delay = self.drawn_weights(scale), self.drawn_delay(least)
+        return zoo.Sparse(weights, n_pre=n_pre, n_post=n_post, delay=delay, **chosen, **self.options("rule"))
+
+    def drawn_weights(self, scale: float) -> Any:
+        """A number, or a distribution on a grid or off it."""
+        mean, grid = float(self.rng.normal(0.2, 0.3)) * scale, float(self.pick(0.0, 2.0**-6))
+        kind = self.pick("number", "number", "normal", "uniform")
+        if kind == "normal":
+            return pg.Normal(mean, 0.2 * scale, grid=grid)
+        return mean if kind == "number" else pg.Uniform(mean - 0.1, mean + 0.3 * scale, grid=grid)
+
+    def drawn_delay(self, least: int) -> Any:
+        """A number, or a distribution in ms (of unknown step, hence from 2 ms on where there must be a delay)."""
+        kind = self.pick("number", "number", "normal", "uniform")
+        low = 2.0 if least else 0.0
+        if kind == "number":
+            return self.delay(least, None)
+        return pg.Normal(2.5, 1.0, low=low, high=5.0) if kind == "normal" else pg.Uniform(low, low + 2.0)
 
     def _one(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
         return zoo.OneToOne(self.weights(n_post, scale), delay=self.delay(least, (n_post,)), **self.options("one"))
@@ -207,6 +224,7 @@ class Builder:
         kind = self.pick("dense", "sparse", "rule")
         described = getattr(self, f"_{kind}")(n_pre, n_post, 1, 1.0)
         described.period = 1
+        described.drawn_delay = None
         described.set_delay(int(self.rng.integers(1, 4)), None)
         rule = self.pick(*RULES)
         values = {"w_min": -0.5, "w_max": 1.0}
@@ -244,12 +262,22 @@ class Builder:
         return pg.Graph(*self.processes, dt=float(self.pick(1.0, 0.5, 0.1)), seed=int(self.rng.integers(2**40)))
 
 
-def run_graph(graph: pg.Graph, device: str, steps: int, batch: int = 1, split: int | None = None, threads: int = 1) -> dict[str, Any]:
-    """Everything that a run shows: records of all outputs, canonical state, statistics."""
+def run_graph(
+    graph: pg.Graph,
+    device: str,
+    steps: int,
+    batch: int = 1,
+    split: int | None = None,
+    threads: int = 1,
+    synapses: bool = True,
+) -> dict[str, Any]:
+    """Everything that a run shows: records of all outputs (of synapses, too, if wanted), canonical state, statistics."""
     with pg.compile(graph, devices=device, batch=batch, threads=threads) as rt:
         nodes = rt.program.ir.nodes
-        probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in nodes for o in n.outputs}
-        states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in nodes if n.op != "plastic" for s in n.states}
+        probed = [n for n in nodes if synapses or not n.is_synapse]
+        probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in probed for o in n.outputs}
+        compiled = [n for n in nodes if n.op != "plastic"]
+        states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in compiled for s in n.states}
         rt.run(steps=steps if split is None else split)
         if split is not None:
             rt.run(steps=steps - split)

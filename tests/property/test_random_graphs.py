@@ -41,6 +41,13 @@ class TestRandomGraphs:
         native = run_graph(Builder(seed, plastic=True).build(), "cpu", STEPS, 1, 23)
         assert differences(reference, native) == []
 
+    @slow
+    @given(seeds, st.integers(1, 3), st.sampled_from([None, 7, 30]), st.sampled_from([1, 2, 3, 4, 7]))
+    def test_same_bits_without_probes_on_synapses(self, seed: int, batch: int, split: int | None, threads: int) -> None:
+        reference = run_graph(Builder(seed).build(), "reference", STEPS, batch, synapses=False)
+        native = run_graph(Builder(seed).build(), "cpu", STEPS, batch, split, threads, synapses=False)
+        assert differences(reference, native) == []
+
     def test_the_graphs_were_alive(self) -> None:
         assert self.graphs >= 500
         assert self.total_events > 50 * self.graphs
@@ -73,6 +80,21 @@ class TestRandomGraphs:
             assert second.step == when
             second.run(steps=STEPS - when)
             assert differences(wanted, second._executor.export_state()) == []
+
+    @few
+    @given(seeds, st.integers(0, 30))
+    def test_weights_written_while_running(self, seed: int, when: int) -> None:
+        states = []
+        for device in ("reference", "cpu"):
+            with pg.compile(Builder(seed).build(), device) as rt:
+                rt.run(steps=when)
+                for number, node in enumerate(rt.program.ir.nodes):
+                    if node.op == "sparse":
+                        weights = rt._executor.read(number, "weights", "weights")
+                        rt._executor.write(number, "weights", "weights", weights * np.float32(0.5))
+                rt.run(steps=STEPS - when)
+                states.append({k: v for k, v in rt._executor.export_state().items() if "/column/" not in k})
+        assert differences(states[0], states[1]) == []
 
     @few
     @given(seeds)

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -71,6 +72,23 @@ struct Stats {
   std::vector<ChannelStats> channels;  ///< bounded channels only
 };
 
+/// How sparse synapses are stored: the merged table of one source, or one node for itself.
+struct TableStorage {
+  std::string source;                    ///< node and port
+  std::vector<std::string> projections;  ///< synapse nodes
+  std::int64_t synapses = 0;
+  std::int64_t bytes = 0;
+  std::string format;
+};
+
+struct EngineOptions {
+  /// Parts that the targets of sparse synapses are cut into; the spikes do not depend on it.
+  std::int32_t threads = 1;
+  std::int32_t build_threads = 0;  ///< for expanding sparse synapses; 0: as many as cores
+  /// Called by the constructor's thread with the fraction of the synapses that is built.
+  std::function<void(double)> progress = {};
+};
+
 using State = std::map<std::string, Array>;
 using StateView = std::map<std::string, ArrayView>;
 
@@ -78,17 +96,17 @@ using StateView = std::map<std::string, ArrayView>;
 ///
 /// All members throw Error. An Engine may be used by one thread at a time; only `interrupt` may be
 /// called from any thread. Its own threads, if it has any, sleep outside of `run` and end with it;
-/// a forked OS process does not have them. Where `run` or `begin_tick` throws in the middle of a step, the engine
-/// can still be read, and runs again after `reset` or `import_state`.
+/// a forked OS process does not have them. Where `run` or `begin_tick` throws in the middle of a
+/// step, the engine can still be read, and runs again after `reset` or `import_state`.
 class Engine {
  public:
   /// `seed` replaces the Program's seed for all draws. `batch` is the number of independent lanes.
-  /// `threads` (1 ... 256), the caller's included, changes how fast a run is and not a bit of it;
+  /// `threads` (1 ... 255), the caller's included, changes how fast a run is and not a bit of it;
   /// what is too small to be shared runs on the caller's thread. Kernels in the host language do so
   /// in any case.
   explicit Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed = {},
                   std::int32_t batch = 1, KernelRegistry& kernels = KernelRegistry::process(),
-                  int threads = 1);
+                  EngineOptions options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
@@ -137,6 +155,8 @@ class Engine {
   void import_state(std::int64_t step, std::uint64_t seed, const StateView& state);
 
   Stats stats() const;
+  /// Of all sparse nodes.
+  std::vector<TableStorage> storage() const;
 
   struct Impl;
 

@@ -107,6 +107,8 @@ struct SparseAttrs : SynapseAttrs {
   const Tensor* pre = nullptr;  ///< null where a rule makes the synapses
   const Tensor* post = nullptr;
   Rule rule;
+  const Tensor* weight_table = nullptr;  ///< 65536 equally likely weights; null where given
+  const Tensor* delay_table = nullptr;   ///< likewise delays
 };
 struct OneToOneAttrs : SynapseAttrs {};
 struct AllToAllAttrs : SynapseAttrs {};
@@ -164,7 +166,8 @@ struct ArgmaxAttrs {
 struct HostAttrs {};
 
 using Attrs = std::variant<ElementwiseAttrs, DenseAttrs, SparseAttrs, OneToOneAttrs, AllToAllAttrs,
-                           Conv2dAttrs, PlasticAttrs, EventSourceAttrs, DenseSourceAttrs, ArgmaxAttrs, HostAttrs>;
+                           Conv2dAttrs, PlasticAttrs, EventSourceAttrs, DenseSourceAttrs,
+                           ArgmaxAttrs, HostAttrs>;
 
 struct Node {
   std::string name;

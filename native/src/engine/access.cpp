@@ -199,7 +199,7 @@ int Engine::Impl::record_output(std::string_view name, std::string_view port, st
   node.materialise(step - 1);
   list_events();
   ++output.recorders;
-  if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) synapse->update_fusion();
+  if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) synapse->work_alone();
   recorders.push_back(std::make_unique<Recorder>(output, every));
   return static_cast<int>(recorders.size()) - 1;
 }
@@ -234,6 +234,25 @@ Stats Engine::Impl::stats() const {
     out.channels.push_back(std::move(entry));
   }
   return out;
+}
+
+std::vector<TableStorage> Engine::Impl::storage() const {
+  std::vector<TableStorage> out;
+  for (const auto& table : tables->tables()) out.push_back(table->storage());
+  for (const auto& node : nodes) {
+    const auto* synapse = dynamic_cast<const SynapseNode*>(node.get());
+    const auto* sparse = std::get_if<SparseAttrs>(&node->spec().attrs);
+    if (sparse == nullptr || synapse->merged()) continue;
+    const std::string name = node->spec().name;
+    // A target, a weight and a number for each synapse.
+    out.push_back(
+        {text(name, ".s_in"), {name}, sparse->synapses, 12 * sparse->synapses, "segments"});
+  }
+  return out;
+}
+
+std::vector<TableStorage> Engine::storage() const {
+  return impl_->storage();
 }
 
 Array Engine::take_input(std::string_view node, std::string_view port) {

@@ -1,10 +1,15 @@
+#include "engine/checkpoint.hpp"
+
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
+#include <span>
 
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
+#include "synapses/synapse_node.hpp"
 
 namespace procgraph {
 namespace {
@@ -15,67 +20,6 @@ using Row = std::array<std::int32_t, 4>;  // age, lane, index, payload
 
 [[noreturn]] void refuse(const std::string& key, const std::string& problem) {
   throw Error(ErrorKind::checkpoint, text("checkpoint '", key, "'"), problem);
-}
-
-Array rows_array(const std::vector<std::int32_t>& values, std::int64_t columns) {
-  Array out(DType::int32, {static_cast<std::int64_t>(values.size()) / columns, columns});
-  if (!values.empty()) std::memcpy(out.data.get(), values.data(), out.nbytes());
-  return out;
-}
-
-Array export_ring(const EventRing& ring, std::int64_t last, std::int32_t ages, std::size_t lanes) {
-  std::vector<std::int32_t> rows;
-  for (std::int32_t age = 0; age < ages; ++age) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      const EventList& events = ring.at(last - age, lane);
-      for (std::size_t e = 0; e < events.size(); ++e) {
-        rows.insert(rows.end(),
-                    {age, static_cast<std::int32_t>(lane), events.index()[e], events.payload()[e]});
-      }
-    }
-  }
-  return rows_array(rows, 4);
-}
-
-Array export_values(Output& output, std::int64_t last) {
-  const OutputPort& port = output.port();
-  Array out(port.dtype, {port.depth, static_cast<std::int64_t>(output.lanes()), port.n});
-  const std::size_t size = output.lanes() * output.lane_bytes();
-  for (std::int32_t age = 0; age < port.depth; ++age) {
-    std::byte* to = out.data.get() + static_cast<std::size_t>(age) * size;
-    if (port.kind == PortKind::current && output.silent(last - age)) {
-      std::memset(to, 0, size);
-    } else {
-      std::memcpy(to, output.array(last - age, 0), size);
-    }
-  }
-  return out;
-}
-
-Array export_sums(Input& input, std::int32_t batch) {
-  Array out(DType::int32, {batch, static_cast<std::int64_t>(input.n())});
-  if (input.clean()) {
-    std::memset(out.data.get(), 0, out.nbytes());
-  } else {
-    std::memcpy(out.data.get(), input.sums(0), out.nbytes());
-  }
-  return out;
-}
-
-Array export_queue(const std::vector<BoundedQueue>& queues) {
-  std::vector<std::int32_t> rows;
-  for (std::size_t lane = 0; lane < queues.size(); ++lane) {
-    for (std::size_t i = 0; i < queues[lane].size(); ++i) {
-      const QueuedEvent& event = queues[lane][i];
-      rows.insert(rows.end(), {static_cast<std::int32_t>(lane), event.index, event.payload});
-    }
-  }
-  return rows_array(rows, 3);
-}
-
-std::string parameter_key(const std::string& node, const std::string& section,
-                          const std::string& name) {
-  return text(node, "/column/", section == "column" ? name : section);
 }
 
 /// Checks a whole checkpoint first and collects what is to be done; then does it.
@@ -96,6 +40,7 @@ class Importer {
 
   void apply() {
     for (auto& action : actions_) action();
+    restore_histories();
   }
 
  private:
@@ -136,10 +81,10 @@ class Importer {
         check_values(key, output);
       }
     }
-    if (EventRing* history = node.history()) {
-      const auto& synapse = *node.spec().synapse();
+    if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) {
+      const auto& attrs = *node.spec().synapse();
       const std::string key = text(name, "/history/s_in");
-      check_ring(key, *history, synapse.delays.largest, synapse.n_pre);
+      histories_.push_back({synapse, check_rows(key, attrs.delays.largest, attrs.n_pre)});
     }
     check_own(node);
     check_parameters(node);
@@ -177,12 +122,26 @@ class Importer {
     const bool any = std::any_of(data, data + values.count(), [](auto x) { return x != 0; });
     if (!any) return;
     if (input.channels.empty()) refuse(key, "holds input although nothing is connected");
-    actions_.push_back([&input, data, size = static_cast<std::size_t>(values.count())] {
-      std::memcpy(input.sums(0), data, size * sizeof *data);
+    // A merged node looks at the events of its source only.
+    if (auto* synapse = dynamic_cast<SynapseNode*>(input.owner)) apart_.push_back(synapse);
+    actions_.push_back([&input, data, lanes = static_cast<std::size_t>(engine_.batch)] {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        std::memcpy(input.sums(lane), data + lane * input.n(), input.n() * sizeof *data);
+      }
     });
   }
 
   void check_ring(const std::string& key, EventRing& ring, std::int32_t ages, std::int32_t n) {
+    actions_.push_back([this, &ring, rows = check_rows(key, ages, n)] { fill(ring, rows, last_); });
+  }
+
+  static void fill(EventRing& ring, std::span<const Row> rows, std::int64_t last) {
+    for (const auto& [age, lane, index, payload] : rows) {
+      ring.at(last - age, static_cast<std::size_t>(lane)).append(index, payload);
+    }
+  }
+
+  std::span<const Row> check_rows(const std::string& key, std::int32_t ages, std::int32_t n) {
     const ArrayView& values = take(key);
     if (values.dtype != DType::int32 || values.shape.size() != 2 || values.shape[1] != 4) {
       refuse(key, text("is ", dtype_name(values.dtype), " ", shape_text(values.shape),
@@ -203,12 +162,64 @@ class Importer {
                          engine_.batch, ", elements below ", n, ", payloads other than 0"));
       }
     }
-    actions_.push_back([&ring, rows, count, last = last_] {
-      for (std::int64_t r = 0; r < count; ++r) {
-        ring.at(last - rows[r][0], static_cast<std::size_t>(rows[r][1]))
-            .append(rows[r][2], rows[r][3]);
+    return {rows, static_cast<std::size_t>(count)};
+  }
+
+  struct HistoryRows {
+    SynapseNode* node;
+    std::span<const Row> rows;
+    std::int32_t depth() const {
+      return node->history().delay + node->spec().synapse()->delays.largest;
+    }
+  };
+
+  /// Merged nodes of one source share its events. Those with the longest memory fill it; a node
+  /// whose history says something else works for itself from then on.
+  void restore_histories() {
+    for (SynapseNode* node : apart_) {
+      if (node->merged()) engine_.tables->release(*node, last_ + 1);
+    }
+    std::stable_sort(histories_.begin(), histories_.end(),
+                     [](const auto& a, const auto& b) { return a.depth() > b.depth(); });
+    std::set<const EventRing*> filled;
+    for (const HistoryRows& entry : histories_) {
+      const RuntimeNode::History history = entry.node->history();
+      if (history.shared) {
+        const Output& source = entry.node->inputs[0].channels[0]->source();
+        if (filled.insert(history.ring).second) fill_older(history, source, entry.rows);
+        if (same(history, entry)) continue;
+        engine_.tables->release(*entry.node, last_ + 1);
       }
-    });
+      EventRing& own = *entry.node->history().ring;
+      own.clear_all();
+      fill(own, entry.rows, last_);
+    }
+    engine_.tables->restart(last_ + 1);
+  }
+
+  /// Events that are older than those of the source's own part of the checkpoint.
+  void fill_older(const RuntimeNode::History& history, const Output& source,
+                  std::span<const Row> rows) {
+    for (const Row& row : rows) {
+      if (row[0] + history.delay < source.port().depth) continue;
+      history.ring->at(last_ - history.delay - row[0], static_cast<std::size_t>(row[1]))
+          .append(row[2], row[3]);
+    }
+  }
+
+  bool same(const RuntimeNode::History& history, const HistoryRows& entry) {
+    auto row = entry.rows.begin();
+    for (std::int32_t age = 0; age < entry.node->spec().synapse()->delays.largest; ++age) {
+      for (std::int32_t lane = 0; lane < engine_.batch; ++lane) {
+        const EventList& events =
+            history.ring->at(last_ - history.delay - age, static_cast<std::size_t>(lane));
+        for (std::size_t e = 0; e < events.size(); ++e, ++row) {
+          const Row wanted = {age, lane, events.index()[e], events.payload()[e]};
+          if (row == entry.rows.end() || *row != wanted) return false;
+        }
+      }
+    }
+    return row == entry.rows.end();
   }
 
   void check_values(const std::string& key, Output& output) {
@@ -264,55 +275,12 @@ class Importer {
   const StateView& state_;
   std::map<std::string, bool> known_;
   std::vector<std::function<void()>> actions_;
+  std::vector<HistoryRows> histories_;
+  std::vector<SynapseNode*> apart_;
   std::vector<std::tuple<RuntimeNode*, std::string, std::string, Array>> before_;
 };
 
 }  // namespace
-
-State Engine::Impl::export_state() {
-  check_usable();
-  for (const HostEntry& host : hosts) {
-    if (host.begun != step) continue;
-    throw Error(ErrorKind::state, text("node '", host.node->spec().name, "'"),
-                text("is within its tick at step ", step, "; run the step first"));
-  }
-  State out;
-  const std::int64_t last = step - 1;
-  for (auto& node : nodes) {
-    const std::string& name = node->spec().name;
-    node->materialise(last);
-    for (const StateColumn& state : node->states) {
-      out.emplace(text(name, "/state/", state.spec->name), read(name, "state", state.spec->name));
-    }
-    for (Input& input : node->inputs) {
-      if (input.port().kind == PortKind::array) continue;
-      out.emplace(text(name, "/in/", input.port().name), export_sums(input, batch));
-    }
-    for (Output& output : node->outputs) {
-      const OutputPort& port = output.port();
-      out.emplace(text(name, "/out/", port.name),
-                  port.kind == PortKind::events
-                      ? export_ring(output.events, last, port.depth, output.lanes())
-                      : export_values(output, last));
-    }
-    if (const EventRing* history = node->history()) {
-      out.emplace(
-          text(name, "/history/s_in"),
-          export_ring(*history, last, node->spec().synapse()->delays.largest, node->lanes()));
-    }
-    for (auto& [key, values] : node->export_own(step)) {
-      out.emplace(text(name, "/", key), std::move(values));
-    }
-    for (const auto& [section, item] : node->written_parameters()) {
-      out.emplace(parameter_key(name, section, item), node->read_parameter(section, item));
-    }
-  }
-  for (std::size_t i = 0; i < channels.size(); ++i) {
-    if (!channels[i]->bounded()) continue;
-    out.emplace(text("channel/", i, "/queue"), export_queue(channels[i]->queues()));
-  }
-  return out;
-}
 
 void Engine::Impl::import_state(std::int64_t new_step, std::uint64_t new_seed,
                                 const StateView& state) {
@@ -331,12 +299,9 @@ void Engine::Impl::import_state(std::int64_t new_step, std::uint64_t new_seed,
   list_events();
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
+  tables->reset();
   seek(new_step, new_seed);
   importer.apply();
-}
-
-State Engine::export_state() {
-  return impl_->export_state();
 }
 
 void Engine::import_state(std::int64_t step, std::uint64_t seed, const StateView& state) {

@@ -39,7 +39,8 @@ std::int32_t rows_needed(const Output& output) {
     if (synapse == nullptr) return 0;
     rows = std::max(rows, whole_delay(*channel, *synapse) + 1);
   }
-  const std::int64_t elements = std::int64_t{rows} * port.n * static_cast<std::int64_t>(output.lanes());
+  const std::int64_t elements =
+      std::int64_t{rows} * port.n * static_cast<std::int64_t>(output.lanes());
   return rows <= kMaxRows && elements <= kMaxElements ? rows : 0;
 }
 
@@ -71,7 +72,7 @@ std::unique_ptr<DenseRows> rows_of(Output& output, std::int32_t count, std::int6
     for (std::int32_t age = 0; age < ages; ++age) {
       for (std::size_t lane = 0; lane < output.lanes(); ++lane) {
         std::int32_t* row = rows->row(last - age - shift, lane);
-        const EventList& events = synapse.history()->at(last - age, lane);
+        const EventList& events = synapse.history().ring->at(last - age, lane);
         if (age + shift >= known) {
           fill(row, events);
         } else if (!equal(row, output.n(), events)) {

@@ -12,8 +12,8 @@ namespace procgraph {
 // in between then only count their ticks. Lists and histories are made from the rows where somebody
 // wants to see them, which is before a checkpoint; a recorder turns the whole thing off.
 
-/// Goes over to dense rows after `last`, the last step that was run, if the graph allows it and lists
-/// and histories agree. True if it did.
+/// Goes over to dense rows after `last`, the last step that was run, if the graph allows it and
+/// lists and histories agree. True if it did.
 bool use_dense_events(Output& output, std::int64_t last);
 
 /// Goes back to lists.

@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "synapses/plastic_node.hpp"
+#include "synapses/synapse_node.hpp"
 
 namespace procgraph {
 namespace {
 
 constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
-constexpr int kMaxThreads = 256;
+constexpr std::int32_t kMaxThreads = 255;  // the tables number their parts by bytes
 constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
@@ -56,10 +58,10 @@ class Budget {
 }  // namespace
 
 Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uint64_t> wanted_seed,
-                   std::int32_t lanes, KernelRegistry& kernels, int wanted_threads)
+                   std::int32_t lanes, KernelRegistry& kernels, EngineOptions options)
     : program(std::move(source)),
       batch(lanes),
-      threads(wanted_threads),
+      threads(options.threads),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
   if (batch < 1 || batch > kMaxBatch) {
@@ -72,14 +74,46 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
   const BuildContext context{batch, isa, kernels};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
   join_channels();
+  place_sums();
   for (auto& node : nodes) node->finish_build();
+  tables = std::make_unique<SparseTables>(nodes, arena, options.threads, *isa.loops);
+  for (auto& node : nodes) {
+    if (node->spec().is_host()) hosts.push_back({node.get()});
+    auto* synapse = dynamic_cast<SynapseNode*>(node.get());
+    if (synapse != nullptr) synapse->join_tables(*tables);
+  }
+  const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
+  build_options.threads = options.build_threads > 0 ? options.build_threads : cores;
+  build_options.progress = std::move(options.progress);
   for (const auto& entry : program->schedule) {
     schedule.push_back({entry.action, nodes[static_cast<std::size_t>(entry.node)].get()});
   }
-  for (auto& node : nodes) {
-    if (node->spec().is_host()) hosts.push_back({node.get()});
-  }
+  refresh_tables();
+  build_options.progress = nullptr;
   reset(seed);
+}
+
+/// Sums that sparse synapses add to come first, so that the tables reach them with small numbers.
+void Engine::Impl::place_sums() {
+  std::vector<Input*> first;
+  std::vector<Input*> others;
+  for (auto& node : nodes) {
+    for (Input& input : node->inputs) {
+      if (!input.summed()) continue;
+      const bool sparse =
+          std::any_of(input.channels.begin(), input.channels.end(), [&](const Channel* channel) {
+            const auto from = static_cast<std::size_t>(channel->spec().src_node);
+            return std::holds_alternative<SparseAttrs>(program->nodes[from].attrs);
+          });
+      (sparse ? first : others).push_back(&input);
+    }
+  }
+  first.insert(first.end(), others.begin(), others.end());
+  arena.place(first, static_cast<std::size_t>(batch));
+}
+
+void Engine::Impl::refresh_tables() {
+  if (tables->stale()) tables->refresh(step, build_options);
 }
 
 void Engine::Impl::replan() {
@@ -115,6 +149,7 @@ void Engine::Impl::join_channels() {
 void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
+  tables->reset();
   seek(0, wanted_seed.value_or(seed));
   replan();
 }
@@ -154,6 +189,10 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   check_usable();
   if (steps <= 0) return 0;
   check_begun();
+  if (tables->stale()) {
+    refresh_tables();
+    plan.reset();
+  }
   if (plan == nullptr) replan();
   const std::int64_t begin = step;
   const std::int64_t end = last_step(steps);
@@ -169,6 +208,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
+    deliver();
     plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
@@ -176,6 +216,17 @@ void Engine::Impl::run_step() {
     throw;
   }
   ++step;
+}
+
+/// What merged sparse synapses add to the sums of this step; each thread has its own targets.
+void Engine::Impl::deliver() {
+  if (tables->tables().empty()) return;
+  tables->announce(step);
+  const auto run = [](void* context, int part) {
+    auto& engine = *static_cast<Impl*>(context);
+    engine.tables->deliver(engine.step, static_cast<std::size_t>(part));
+  };
+  plan->run_parts(static_cast<int>(tables->partitions()), run, this);
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.
@@ -207,8 +258,8 @@ void Engine::Impl::begin_tick(std::string_view name) {
 }
 
 Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-               std::int32_t batch, KernelRegistry& kernels, int threads)
-    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels, threads)) {}
+               std::int32_t batch, KernelRegistry& kernels, EngineOptions options)
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels, std::move(options))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;

@@ -5,20 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "engine/arena.hpp"
 #include "engine/channel.hpp"
 #include "engine/plan.hpp"
 #include "engine/recorder.hpp"
 #include "engine/runtime_node.hpp"
 #include "procgraph/engine.hpp"
+#include "sparse/tables.hpp"
 
 namespace procgraph {
 
 struct Engine::Impl {
   Impl(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-       std::int32_t batch, KernelRegistry& kernels, int threads);
+       std::int32_t batch, KernelRegistry& kernels, EngineOptions options);
 
   // engine.cpp: building and running
   void join_channels();
+  void place_sums();
+  void refresh_tables();
   /// Decides anew how events are kept and who does what.
   void replan();
   /// Makes lists of all events, until the next plan is made.
@@ -26,6 +30,7 @@ struct Engine::Impl {
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
   void run_step();
+  void deliver();
   void begin_hosts();
   void check_usable() const;
   void check_begun() const;
@@ -49,6 +54,7 @@ struct Engine::Impl {
   int record_output(std::string_view node, std::string_view port, std::int64_t every);
   int record_state(std::string_view node, std::string_view name, std::int64_t every);
   Stats stats() const;
+  std::vector<TableStorage> storage() const;
 
   // checkpoint.cpp
   State export_state();
@@ -66,8 +72,11 @@ struct Engine::Impl {
   const Isa& isa;
   std::uint64_t seed;
   std::int64_t step = 0;
+  Arena arena;
   std::vector<std::unique_ptr<RuntimeNode>> nodes;  // as in the Program
   std::vector<std::unique_ptr<Channel>> channels;   // as in the Program
+  std::unique_ptr<SparseTables> tables;
+  BuildOptions build_options;
   std::vector<Plan::Entry> schedule;
   std::unique_ptr<Plan> plan;  // none while it has to be made anew
   std::vector<HostEntry> hosts;

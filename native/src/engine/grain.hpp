@@ -10,8 +10,8 @@ struct Grain {
   double nanoseconds;    ///< that a parallel phase has to save; waking and waiting cost about 500
 };
 
-/// The usual grain; with PROCGRAPH_DIVIDE set all that can be shared is, so that tests reach it with
-/// small graphs.
+/// The usual grain; with PROCGRAPH_DIVIDE set all that can be shared is, so that tests reach it
+/// with small graphs.
 Grain grain();
 
 }  // namespace procgraph

@@ -124,7 +124,8 @@ void Plan::add_phase(Tasks&& tasks) {
     phases_.push_back({std::move(lists)});
     return;
   }
-  if (phases_.empty() || phases_.back().lists.size() > 1) phases_.push_back({std::vector<Tasks>(1)});
+  if (phases_.empty() || phases_.back().lists.size() > 1)
+    phases_.push_back({std::vector<Tasks>(1)});
   Tasks& serial = phases_.back().lists[0];
   serial.insert(serial.end(), tasks.begin(), tasks.end());
 }
@@ -211,6 +212,15 @@ void Plan::run(std::int64_t step) {
     recover();
     throw;
   }
+}
+
+void Plan::run_parts(int parts, ThreadPool::Work work, void* context) {
+  if (parts == 1) {
+    work(context, 0);
+    return;
+  }
+  if (pool_ == nullptr || pool_->threads() < parts) pool_ = std::make_unique<ThreadPool>(parts);
+  pool_->run(parts, work, context);
 }
 
 void Plan::run_list(void* context, int thread) {

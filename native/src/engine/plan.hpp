@@ -30,6 +30,8 @@ class Plan {
 
   /// One step of all actions. Throws what the first failing task in the order of the plan throws.
   void run(std::int64_t step);
+  /// Runs `work` for parts 0 ... parts - 1, on as many threads if there are several.
+  void run_parts(int parts, ThreadPool::Work work, void* context);
   /// Threads that have something to do.
   int threads() const { return threads_; }
   std::size_t parallel_phases() const;

@@ -1,5 +1,7 @@
 #include "engine/ports.hpp"
 
+#include <algorithm>
+
 #include "engine/channel.hpp"
 
 namespace procgraph {
@@ -13,7 +15,10 @@ void DenseRows::list(std::int64_t step, std::size_t lane, EventList& events) {
 }
 
 Output::Output(const OutputPort& port, std::int32_t lanes)
-    : port_(&port), lanes_(static_cast<std::size_t>(lanes)), ring_(port.depth) {
+    : port_(&port),
+      lanes_(static_cast<std::size_t>(lanes)),
+      ring_(port.depth),
+      retained_(port.depth) {
   if (port.kind == PortKind::events) {
     events = EventRing(port.depth, lanes);
     return;
@@ -72,12 +77,14 @@ void Output::list_dense(std::int64_t last) {
   }
 }
 
+void Output::retain(std::int32_t depth) {
+  if (depth > retained_) events = EventRing(depth, static_cast<std::int32_t>(lanes_));
+  retained_ = std::max(depth, retained_);
+}
+
 void Input::allocate() {
   const auto lanes = static_cast<std::size_t>(lanes_);
-  if (port_->kind != PortKind::array) {
-    if (!channels.empty()) sums_ = Buffer<std::uint32_t>(lanes * n());
-    return;
-  }
+  if (port_->kind != PortKind::array) return;
   if (channels.empty() || channels[0]->gathered()) {
     values_ = Buffer<std::byte>(lanes * n() * item_size(port_->dtype));
   }
@@ -102,7 +109,9 @@ void Input::drain() {
 }
 
 void Input::clear() {
-  if (!clean_) sums_.zero();
+  for (std::int32_t lane = 0; lane < lanes_ && !clean_; ++lane) {
+    std::memset(sums_ + static_cast<std::size_t>(lane) * stride_, 0, n() * sizeof *sums_);
+  }
   clean_ = true;
 }
 

@@ -34,8 +34,8 @@ class DenseRows {
   Buffer<std::int32_t> data_;
 };
 
-/// A one-to-one synapse node seen from its target: `weights`, one or as many as elements, times what
-/// `rows` holds since `delay` steps.
+/// A one-to-one synapse node seen from its target: `weights`, one or as many as elements, times
+/// what `rows` holds since `delay` steps.
 struct DenseFeed {
   DenseRows* rows;
   std::int32_t delay;
@@ -70,6 +70,8 @@ class Output {
   void count(std::int64_t step);
   /// Writes the dense rows up to `last` to `events` as well.
   void list_dense(std::int64_t last);
+  /// Keeps the events of the last `depth` steps, if that is more than the port asks for.
+  void retain(std::int32_t depth);
 
   EventRing events;
   /// Where set, holds the events instead of `events` (see dense_events.hpp).
@@ -85,6 +87,7 @@ class Output {
   const OutputPort* port_;
   std::size_t lanes_;
   RingIndex ring_;
+  std::int32_t retained_;
   std::size_t slot_bytes_ = 0;
   Buffer<std::byte> ring_bytes_;
   std::vector<std::uint8_t> silent_;
@@ -95,6 +98,15 @@ class Input {
  public:
   Input(const InputPort& port, std::int32_t lanes) : port_(&port), lanes_(lanes) {}
 
+  /// Memory of the sums in the engine's arena; lanes lie `stride` apart.
+  void place(std::uint32_t* arena, std::size_t offset, std::size_t stride) {
+    sums_ = arena + offset;
+    offset_ = offset;
+    stride_ = stride;
+  }
+  /// Position of the first sum in the arena.
+  std::size_t offset() const { return offset_; }
+  bool summed() const { return port_->kind != PortKind::array && !channels.empty(); }
   /// Called once all channels are there.
   void allocate();
   void pull(std::int64_t step);
@@ -105,14 +117,15 @@ class Input {
   /// Sums of a lane, about to be changed.
   std::uint32_t* sums(std::size_t lane) {
     clean_ = false;
-    return sums_.data() + lane * n();
+    return sums_ + lane * stride_;
   }
+  void mark_changed() { clean_ = false; }
   /// True if all sums are zero because nothing has arrived since they were cleared.
   bool clean() const { return clean_; }
   void mark_clean() { clean_ = true; }
   void mark_dirty() { clean_ = false; }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
-  std::uint32_t* sums_of_part(std::size_t lane) { return sums_.data() + lane * n(); }
+  std::uint32_t* sums_of_part(std::size_t lane) { return sums_ + lane * stride_; }
   void clear();
   /// Values of an array input in `step`.
   const std::byte* held(std::int64_t step, std::size_t lane);
@@ -131,7 +144,9 @@ class Input {
  private:
   const InputPort* port_;
   std::int32_t lanes_;
-  Buffer<std::uint32_t> sums_;
+  std::uint32_t* sums_ = nullptr;
+  std::size_t offset_ = 0;
+  std::size_t stride_ = 0;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
 };

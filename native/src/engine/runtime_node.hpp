@@ -15,12 +15,12 @@
 // action with parts() == 1 is a call of tick, absorb or emit on one thread, and one with more parts
 // is, in each step: prologue (once, only for a tick and only if has_prologue), then run_part for
 // every part, in any order and on any threads at the same time, then epilogue (once, on the thread
-// that finishes last). A node that divides its emission, say by partitions of its targets, overrides
-// parts(Action::emit) and run_part. What one action of a node touches, no other may touch that is
-// independent of it within a step (see plan.cpp), with one exception: emissions that name the same
-// emit_target() are run one after the other; where they have equal numbers of parts, part p of one
-// after part p of the other, so that parts with the same number may write to the same sums.
-// Part p runs on the same thread in every step.
+// that finishes last). A node that divides its emission, say by partitions of its targets,
+// overrides parts(Action::emit) and run_part. What one action of a node touches, no other may touch
+// that is independent of it within a step (see plan.cpp), with one exception: emissions that name
+// the same emit_target() are run one after the other; where they have equal numbers of parts, part
+// p of one after part p of the other, so that parts with the same number may write to the same
+// sums. Part p runs on the same thread in every step.
 
 namespace procgraph {
 
@@ -86,8 +86,14 @@ class RuntimeNode {
   /// State that is neither a column, a port nor a history; keys follow "node/" in a checkpoint.
   virtual State export_own(std::int64_t) { return {}; }
   virtual void import_own(std::int64_t, const StateView&) {}
-  /// History of a synapse node and the number of its ages; null for others.
-  virtual EventRing* history() { return nullptr; }
+  /// Events that a synapse node has absorbed; no ring for others. Those absorbed in step k lie in
+  /// the ring at k - delay.
+  struct History {
+    EventRing* ring = nullptr;
+    std::int32_t delay = 0;
+    bool shared = false;  // the ring belongs to the source
+  };
+  virtual History history() { return {}; }
 
   const Node& spec() const { return *spec_; }
   std::size_t lanes() const { return lanes_; }

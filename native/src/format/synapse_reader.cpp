@@ -6,6 +6,23 @@
 namespace procgraph {
 namespace {
 
+/// Values of drawn weights and delays; null where they are given.
+const Tensor* read_drawn(const Field& attrs, const char* key, DType dtype,
+                         const ReadContext& context) {
+  const auto field = attrs.find(key);
+  return field ? tensor_ref(*field, context, dtype, {1 << 16}) : nullptr;
+}
+
+void set_extremes(Delays& out, std::span<const std::int32_t> values) {
+  if (values.empty()) {
+    out.smallest = out.largest = out.common = 1;  // of no synapses, as the compiler has it
+    return;
+  }
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  out.smallest = *low;
+  out.largest = *high;
+}
+
 Delays read_delays(const Field& attrs, const ReadContext& context,
                    std::initializer_list<std::int64_t> counts) {
   Delays out;
@@ -21,14 +38,7 @@ Delays read_delays(const Field& attrs, const ReadContext& context,
   }
   out.each = tensor_ref(*each, context, DType::int32, counts);
   check_range(*each, *out.each, 0, context.limits.delay);
-  const auto values = out.each->as<std::int32_t>();
-  if (values.empty()) {
-    out.smallest = out.largest = out.common = 1;  // as in the compiler
-    return out;
-  }
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  out.smallest = *low;
-  out.largest = *high;
+  set_extremes(out, out.each->as<std::int32_t>());
   return out;
 }
 
@@ -120,6 +130,26 @@ void read_listed(const Field& attrs, const ReadContext& context, SparseAttrs& ou
   check_range(attrs.at("post"), *out.post, 0, out.n_post - 1);
 }
 
+/// Weights and delays of a sparse node: given, or drawn where a rule makes the synapses.
+void read_values(const Field& attrs, const ReadContext& context, SparseAttrs& out) {
+  if (out.pre == nullptr) {
+    out.weight_table = read_drawn(attrs, "weight_table", DType::float32, context);
+    out.delay_table = read_drawn(attrs, "delay_table", DType::int32, context);
+  }
+  if (out.weight_table != nullptr) {
+    out.weights = tensor_ref(attrs.at("weights"), context, DType::float32, {0});
+  } else {
+    out.weights = tensor_ref(attrs.at("weights"), context, DType::float32, {1, out.synapses});
+  }
+  if (out.delay_table == nullptr) {
+    out.delays = read_delays(attrs, context, {out.synapses});
+    return;
+  }
+  if (attrs.find("delay") || attrs.find("delays")) attrs.fail("has delays beside 'delay_table'");
+  check_range(attrs.at("delay_table"), *out.delay_table, 0, context.limits.delay);
+  set_extremes(out.delays, out.delay_table->as<std::int32_t>());
+}
+
 Attrs read_sparse(const Field& attrs, const ReadContext& context) {
   SparseAttrs out;
   out.n_pre = read_n(attrs, "n_pre", context);
@@ -129,8 +159,7 @@ Attrs read_sparse(const Field& attrs, const ReadContext& context) {
   } else {
     read_listed(attrs, context, out);
   }
-  out.weights = tensor_ref(attrs.at("weights"), context, DType::float32, {1, out.synapses});
-  out.delays = read_delays(attrs, context, {out.synapses});
+  read_values(attrs, context, out);
   return out;
 }
 

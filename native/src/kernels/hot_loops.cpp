@@ -12,12 +12,7 @@
 #endif
 
 #include "kernels/philox_lanes.hpp"
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define PG_RESTRICT __restrict
-#else
-#define PG_RESTRICT __restrict__
-#endif
+#include "kernels/segment_loops.hpp"
 
 // Arrays of vectors stay in registers only where their loops are unrolled.
 #if defined(__clang__)
@@ -30,13 +25,6 @@
 
 namespace procgraph {
 namespace {
-
-using u32 = std::uint32_t;
-using i32 = std::int32_t;
-
-u32 wrap(i32 x) {
-  return static_cast<u32>(x);
-}
 
 void add(u32* PG_RESTRICT acc, const i32* PG_RESTRICT values, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) acc[i] += wrap(values[i]);
@@ -196,6 +184,13 @@ void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::
   }
 }
 
+void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t count, u32* out) {
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const LaneWords words = philox_lanes(key_low, key_high, c0 + static_cast<u32>(i), c1, 0, c3);
+    store_words(reinterpret_cast<i32*>(out) + 4 * i, words.ab, words.cd);
+  }
+}
+
 std::size_t clamp_count(i32* payloads, std::size_t n, i32 limit) {
   i32 count = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -278,8 +273,15 @@ void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
-const HotLoops PG_HOT_LOOPS = {add_rows,    add,     add_scalar, add_segment,
-                               add_targets, compact, to_fixed,   philox_fill,
-                               clamp_count, add_products, count_above};
+const HotLoops PG_HOT_LOOPS = {add_rows,        add,
+                               add_scalar,      add_segment,
+                               add_targets,     compact,
+                               to_fixed,        philox_fill,
+                               clamp_count,     add_products,
+                               count_above,     philox_words,
+                               permute,         prefetch,
+                               deliver_packed,  deliver_book,
+                               deliver_index16, deliver_index32,
+                               deliver_wide};
 
 }  // namespace procgraph

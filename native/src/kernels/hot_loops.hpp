@@ -5,6 +5,13 @@
 
 namespace procgraph {
 
+/// A spike on its way along its row of a delivery table.
+struct SegmentCursor {
+  const std::uint32_t* at;  ///< header of the segment that is due next
+  std::uint32_t count;      ///< synapses of that segment
+  std::int32_t payload;
+};
+
 /// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
 struct HotLoops {
   /// acc[i] += sum over r of payloads[r] * rows[r][i].
@@ -34,12 +41,29 @@ struct HotLoops {
   std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
   /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`; a null base counts
   /// as zeros and may be `sums` itself.
-  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base,
-                       const std::int32_t* payloads, const std::int32_t* weights, bool common,
-                       std::size_t n);
+  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base, const std::int32_t* payloads,
+                       const std::int32_t* weights, bool common, std::size_t n);
   /// out[i] = number of the thresholds, which ascend, that are less than x[i].
   void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,
                       std::size_t count, std::int32_t* out);
+  /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
+  /// `out` has room for a multiple of 32 words.
+  void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,
+                       std::uint32_t c1, std::uint32_t c3, std::size_t count, std::uint32_t* out);
+  /// Values first ... first + count - 1 of a keyed permutation of [0, n); see Permutation.
+  void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
+                  std::size_t count, std::uint32_t* out);
+
+  void (*prefetch)(const void* address);
+  // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
+  void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
+                         std::uint32_t target_mask, std::uint32_t weight_shift);
+  void (*deliver_book)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
+                       std::uint32_t target_mask, std::uint32_t target_bits,
+                       const std::int32_t* book);
+  void (*deliver_index16)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
+  void (*deliver_index32)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
+  void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
 };
 
 }  // namespace procgraph

@@ -46,6 +46,10 @@ Lanes pair(Lanes first, Lanes second) {
   const Lanes joined = _mm512_mask_blend_epi32(0xAAAA, first, _mm512_slli_epi64(second, 32));
   return _mm512_srli_epi32(joined, 1);
 }
+/// Words low, high of each lane side by side.
+Lanes join(Lanes low, Lanes high) {
+  return _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
+}
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
   const Lanes first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
   const Lanes second = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
@@ -83,6 +87,9 @@ Lanes mix(Lanes product, Lanes word, Lanes key) {
 Lanes pair(Lanes first, Lanes second) {
   const Lanes joined = _mm256_blend_epi32(first, _mm256_slli_epi64(second, 32), 0xAA);
   return _mm256_srli_epi32(joined, 1);
+}
+Lanes join(Lanes low, Lanes high) {
+  return _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA);
 }
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
   const Lanes even = _mm256_unpacklo_epi64(ab, cd);  // counters 0, 2
@@ -137,6 +144,10 @@ Lanes pair(const Lanes& first, const Lanes& second) {
     return low | std::uint64_t{static_cast<std::uint32_t>(second.lane[i]) >> 1} << 32;
   });
 }
+Lanes join(const Lanes& low, const Lanes& high) {
+  return each(
+      [&](std::size_t i) { return static_cast<std::uint32_t>(low.lane[i]) | high.lane[i] << 32; });
+}
 void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
   for (std::size_t i = 0; i < kLanes; ++i) {
     out[4 * i] = static_cast<std::int32_t>(ab.lane[i]);
@@ -182,8 +193,8 @@ class PhiloxRun {
     }
   }
 
-  /// Fills words >> 1 of kGroups * kLanes counters from `block` on. Several groups at a time, because
-  /// each round waits for its multiplications.
+  /// Fills words >> 1 of kGroups * kLanes counters from `block` on. Several groups at a time,
+  /// because each round waits for its multiplications.
   void fill(std::uint32_t block, std::int32_t* out) const {
     const Lanes m0 = splat(kMultiplier0);
     const Lanes m1 = splat(kMultiplier1);
@@ -226,6 +237,30 @@ class PhiloxRun {
  private:
   RoundKey keys_[10];
 };
+
+/// All words of kLanes counters from `block` on, in pairs.
+struct LaneWords {
+  Lanes ab;
+  Lanes cd;
+};
+LaneWords philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
+                       std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
+  Lanes a = add_lanes(splat(block), count_up());
+  Lanes b = splat(c1);
+  Lanes c = splat(c2);
+  Lanes d = splat(c3);
+  for (int round = 0; round < 10; ++round) {
+    const Lanes p0 = multiply(splat(0xD2511F53u), a);
+    const Lanes p1 = multiply(splat(0xCD9E8D57u), c);
+    a = mix(p1, b, splat(key_low));
+    b = p1;
+    c = mix(p0, d, splat(key_high));
+    d = p0;
+    key_low += 0x9E3779B9u;
+    key_high += 0xBB67AE85u;
+  }
+  return {join(a, b), join(c, d)};
+}
 
 }  // namespace
 }  // namespace procgraph

@@ -31,8 +31,8 @@ class Elementwise final : public RuntimeNode {
     build_components();
     build_layout();
     for (const auto& port : spec.inputs) {
-      core_.input_scales.push_back(
-          port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale) : 1.0f);
+      core_.input_scales.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale)
+                                                                  : 1.0f);
     }
   }
 
@@ -51,7 +51,8 @@ class Elementwise final : public RuntimeNode {
 
   void divide(int threads) override {
     const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
-    const std::size_t most = caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
+    const std::size_t most =
+        caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
     const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
     if (count == parts_.size()) return;
     parts_.clear();

@@ -59,8 +59,8 @@ void ElementwisePart::pull(std::int64_t step, const Span& span) {
     if (input.port().kind == PortKind::array) continue;
     for (const Channel* channel : input.channels) {
       if (channel->fused || !channel->divisible()) continue;
-      touched_[i] |= channel->pull_range(step, span.lane, span.begin, span.end,
-                                         input.sums_of_part(span.lane));
+      touched_[i] |=
+          channel->pull_range(step, span.lane, span.begin, span.end, input.sums_of_part(span.lane));
     }
   }
 }
@@ -171,8 +171,7 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
   for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
     Input& input = core_.inputs[i];
     if (input.feeds.empty()) continue;
-    const std::uint32_t* base =
-        touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
+    const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
       core_.loops.add_products(gathered_[i].data(), base,
@@ -197,9 +196,9 @@ void ElementwisePart::store(std::int64_t step, std::size_t span, std::size_t beg
     const OutputPort& port = output.port();
     if (port.kind == PortKind::current) {
       const std::size_t element = static_cast<std::size_t>(component.first) + begin;
-      const bool any = core_.loops.to_fixed(
-          reinterpret_cast<const float*>(scratch_[i].data()), n, port.bound, component.factor,
-          output.current(step, spans_[span].lane) + element);
+      const bool any =
+          core_.loops.to_fixed(reinterpret_cast<const float*>(scratch_[i].data()), n, port.bound,
+                               component.factor, output.current(step, spans_[span].lane) + element);
       any_[component.output] |= static_cast<std::uint8_t>(any);
     } else if (output.dense) {
       dense_events_[component.output] += static_cast<std::int64_t>(
@@ -219,9 +218,8 @@ void ElementwisePart::store_events(std::size_t number, std::int64_t step, std::s
       scratch_[number].data(), n, component.first + static_cast<std::int32_t>(begin),
       static_cast<std::int32_t>(output.port().limit), event_index_.data(), event_payload_.data());
   if (count == 0) return;
-  EventList& list = in_place(component, spans_[span])
-                        ? output.events.at(step, spans_[span].lane)
-                        : pending_[number * spans_.size() + span];
+  EventList& list = in_place(component, spans_[span]) ? output.events.at(step, spans_[span].lane)
+                                                      : pending_[number * spans_.size() + span];
   list.append(event_index_.data(), event_payload_.data(), count);
 }
 

@@ -82,11 +82,11 @@ class ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  std::vector<std::uint8_t> touched_;           // per input
-  std::vector<std::uint8_t> any_;               // per output
-  std::vector<std::int64_t> dense_events_;      // per output
-  std::vector<EventList> pending_;              // per component and span
-  std::vector<Buffer<std::int32_t>> scratch_;   // per component
+  std::vector<std::uint8_t> touched_;            // per input
+  std::vector<std::uint8_t> any_;                // per output
+  std::vector<std::int64_t> dense_events_;       // per output
+  std::vector<EventList> pending_;               // per component and span
+  std::vector<Buffer<std::int32_t>> scratch_;    // per component
   std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
   Buffer<std::int32_t> draws_;
   Buffer<std::int32_t> event_index_;

@@ -18,9 +18,9 @@ constexpr Counter kCounters[] = {{"PoissonSource", "2800089abcdb5ef0d732f2d0c672
 
 std::vector<std::int32_t> useful_thresholds(const ElementwiseAttrs& attrs,
                                             const std::vector<ColumnValues>& columns) {
-  const bool counts = std::any_of(std::begin(kCounters), std::end(kCounters), [&](const Counter& c) {
-    return c.kernel == attrs.kernel && c.hash == attrs.hash;
-  });
+  const bool counts = std::any_of(
+      std::begin(kCounters), std::end(kCounters),
+      [&](const Counter& c) { return c.kernel == attrs.kernel && c.hash == attrs.hash; });
   if (!counts || !std::all_of(columns.begin(), columns.end(),
                               [](const ColumnValues& column) { return column.common; })) {
     return {};

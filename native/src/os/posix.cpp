@@ -8,7 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
+#include "os/memory.hpp"
 #include "os/storage.hpp"
 #include "procgraph/error.hpp"
 
@@ -56,6 +58,23 @@ std::unique_ptr<Storage> map_file(const std::string& utf8_path) {
   ::close(file);
   if (code != 0) fail(utf8_path, code);
   return std::make_unique<Mapping>(data, static_cast<std::size_t>(status.st_size));
+}
+
+Pages::Pages(std::size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  // A little more than a huge page is rounded up to whole ones, so that small tables stay small.
+  constexpr std::size_t kHuge = std::size_t{2} << 20;
+  const bool huge = bytes >= kHuge;
+  if (huge) bytes_ = (bytes + kHuge - 1) / kHuge * kHuge;
+  data_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data_ == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (huge) madvise(data_, bytes_, MADV_HUGEPAGE);
+#endif
+}
+
+Pages::~Pages() {
+  if (data_ != nullptr) munmap(data_, bytes_);
 }
 
 SharedLibrary::SharedLibrary(const std::string& utf8_path)

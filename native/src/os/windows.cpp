@@ -5,7 +5,9 @@
 #include <windows.h>
 
 #include <cstdint>
+#include <new>
 
+#include "os/memory.hpp"
 #include "os/storage.hpp"
 #include "procgraph/error.hpp"
 
@@ -71,6 +73,17 @@ std::unique_ptr<Storage> map_file(const std::string& utf8_path) {
     ~Closer() { CloseHandle(handle); }
   } closer{file};
   return map_handle(file, utf8_path);
+}
+
+// Huge pages would need a privilege that users do not have.
+Pages::Pages(std::size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  data_ = VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (data_ == nullptr) throw std::bad_alloc();
+}
+
+Pages::~Pages() {
+  if (data_ != nullptr) VirtualFree(data_, 0, MEM_RELEASE);
 }
 
 SharedLibrary::SharedLibrary(const std::string& utf8_path)

@@ -30,6 +30,10 @@ class Permutation {
     return value;
   }
 
+  std::uint32_t n() const { return n_; }
+  int half() const { return half_; }
+  const std::uint32_t* round_keys() const { return round_keys_; }
+
  private:
   static std::uint32_t mix32(std::uint32_t x) {
     x ^= x >> 16;

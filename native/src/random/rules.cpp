@@ -11,83 +11,16 @@
 namespace procgraph {
 namespace {
 
-constexpr std::size_t kRun = 4096;
-
-/// Collects synapses and hands them over in runs.
-class Writer {
- public:
-  Writer(std::int64_t expected, const std::function<void(const SynapseRun&)>& visit)
-      : expected_(expected), visit_(visit) {
-    pre_.reserve(kRun);
-    post_.reserve(kRun);
-  }
-
-  void add(std::uint32_t pre, std::uint32_t post) {
-    pre_.push_back(static_cast<std::int32_t>(pre));
-    post_.push_back(static_cast<std::int32_t>(post));
-    if (pre_.size() == kRun) flush();
-  }
-
-  void finish() {
-    flush();
-    if (first_ != expected_) mismatch();
-  }
-
- private:
-  void flush() {
-    const auto size = static_cast<std::int64_t>(pre_.size());
-    if (first_ + size > expected_) mismatch();
-    visit_({first_, pre_, post_});
-    first_ += size;
-    pre_.clear();
-    post_.clear();
-  }
-
-  [[noreturn]] void mismatch() const {
-    throw Error(ErrorKind::format, "synapses",
-                text("the Program says ", expected_, "; its rule makes another number"));
-  }
-
-  std::int64_t expected_;
-  const std::function<void(const SynapseRun&)>& visit_;
-  std::int64_t first_ = 0;
-  std::vector<std::int32_t> pre_;
-  std::vector<std::int32_t> post_;
-};
-
-std::uint32_t pick(std::uint32_t u, std::uint32_t n) {
-  return static_cast<std::uint32_t>((std::uint64_t{u} * n) >> 32);
-}
-
-/// u(e, t): consecutive numbers share a block.
-class Uniform {
- public:
-  Uniform(Key key, std::uint32_t stream) : key_(key), stream_(stream) {}
-
-  std::uint32_t operator()(std::uint64_t e) {
-    if (e >> 2 != block_number_) {
-      block_number_ = e >> 2;
-      block_ = philox({static_cast<std::uint32_t>(block_number_),
-                       static_cast<std::uint32_t>(e >> 34), 0, stream_},
-                      key_);
-    }
-    return block_[e & 3];
-  }
-
- private:
-  Key key_;
-  std::uint32_t stream_;
-  std::uint64_t block_number_ = UINT64_MAX;
-  Block block_{};
-};
-
 /// Draws partners of the elements of one side; hides the element itself where autapses are out.
 struct Partners {
   std::uint32_t n;
   bool skip_self;
 
   std::uint32_t shift(std::uint32_t partner, std::uint32_t self) const {
-    return skip_self && partner >= self ? partner + 1 : partner;
+    return partner + static_cast<std::uint32_t>(skip_self && partner >= self);
+  }
+  std::uint32_t pick(std::uint32_t u) const {
+    return static_cast<std::uint32_t>((std::uint64_t{u} * n) >> 32);
   }
 };
 
@@ -95,83 +28,209 @@ Partners partners_of(std::int32_t n, const Rule& rule) {
   return {static_cast<std::uint32_t>(n - (rule.autapses ? 0 : 1)), !rule.autapses};
 }
 
-/// fixed_in_degree (rows are targets, stream 1) and fixed_out_degree (rows are sources, stream 2).
-void fixed_degree(const SparseAttrs& attrs, Writer& out) {
-  const Rule& rule = attrs.rule;
-  const bool by_target = rule.kind == RuleKind::fixed_in_degree;
-  const std::uint32_t stream = by_target ? 1 : 2;
-  const Partners partners = partners_of(by_target ? attrs.n_pre : attrs.n_post, rule);
-  const auto rows = static_cast<std::uint32_t>(by_target ? attrs.n_post : attrs.n_pre);
-  const auto count = static_cast<std::uint32_t>(rule.count);
-  Uniform uniform(split(rule.key), stream);
-  if (count == 0) return;
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    const Permutation permutation(partners.n, split(rule.key), row, stream);
-    for (std::uint32_t m = 0; m < count; ++m) {
-      const std::uint32_t drawn = rule.multapses
-                                      ? pick(uniform(std::uint64_t{row} * count + m), partners.n)
-                                      : permutation(m);
-      const std::uint32_t partner = partners.shift(drawn, row);
-      if (by_target) {
-        out.add(partner, row);
-      } else {
-        out.add(row, partner);
+std::uint32_t row_count(const Rule& rule, std::uint32_t row) {
+  const auto table = rule.table->as<std::uint32_t>();
+  const std::uint32_t w0 = philox({row, 0, 0, 4}, split(rule.key))[0];
+  const auto reached = std::upper_bound(table.begin(), table.end(), w0) - table.begin();
+  return static_cast<std::uint32_t>(rule.lo + reached);
+}
+
+/// Expands one rule with vectors of counters and hands the synapses over in runs.
+class Expansion {
+ public:
+  Expansion(const SparseAttrs& attrs, const HotLoops& loops, SourceRange range,
+            const RunVisitor& visit)
+      : attrs_(attrs),
+        rule_(attrs.rule),
+        loops_(loops),
+        key_(split(attrs.rule.key)),
+        begin_(static_cast<std::uint32_t>(std::max(range.begin, 0))),
+        end_(static_cast<std::uint32_t>(std::min(range.end, attrs.n_pre))),
+        visit_(visit),
+        drawn_(attrs.weight_table != nullptr || attrs.delay_table != nullptr),
+        pre_(kSynapseRun),
+        post_(kSynapseRun),
+        partner_(kSynapseRun),
+        words_(4 * kSynapseRun + 64),
+        drawn_words_(kSynapseRun + 64) {}
+
+  void run() {
+    switch (rule_.kind) {
+      case RuleKind::fixed_in_degree:
+        fixed_degree(true);
+        break;
+      case RuleKind::fixed_out_degree:
+        fixed_degree(false);
+        break;
+      case RuleKind::fixed_total:
+        fixed_total();
+        break;
+      case RuleKind::fixed_probability:
+        fixed_probability();
+        break;
+    }
+  }
+
+ private:
+  /// Words of `count` counters from `first` on, of which the low half must not wrap in a call.
+  void counters(std::uint64_t first, std::size_t count, std::uint32_t stream, std::uint32_t* out) {
+    while (count > 0) {
+      const std::uint64_t room = (std::uint64_t{1} << 32) - (first & 0xFFFFFFFFu);
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(count, room));
+      loops_.philox_words(key_.low, key_.high, static_cast<std::uint32_t>(first),
+                          static_cast<std::uint32_t>(first >> 32), stream, size, out);
+      first += size;
+      count -= size;
+      out += 4 * size;
+    }
+  }
+
+  /// u(e, stream) for `count` numbers from `first` on.
+  const std::uint32_t* uniform(std::uint64_t first, std::size_t count, std::uint32_t stream,
+                               std::vector<std::uint32_t>& out) {
+    const std::uint64_t block = first >> 2;
+    const std::uint64_t last = (first + count - 1) >> 2;
+    counters(block, static_cast<std::size_t>(last - block + 1), stream, out.data());
+    return out.data() + (first & 3);
+  }
+
+  void hand_over(std::uint64_t first, std::size_t count) {
+    SynapseRun run{
+        static_cast<std::int64_t>(first), {pre_.data(), count}, {post_.data(), count}, {}};
+    if (drawn_) run.words = {uniform(first, count, 6, drawn_words_), count};
+    visit_(run);
+  }
+
+  /// Partners of synapses m ... m + count - 1 of one row, into place `at` of the run.
+  void permuted(const Permutation& permutation, std::uint32_t m, std::size_t count,
+                std::size_t at) {
+    loops_.permute(permutation.round_keys(), permutation.half(), permutation.n(), m, count,
+                   partner_.data() + at);
+  }
+
+  /// Rows are targets and draws from stream 1 are sources, or the other way round from stream 2.
+  void fixed_degree(bool by_target) {
+    const std::uint32_t stream = by_target ? 1 : 2;
+    const Partners partners = partners_of(by_target ? attrs_.n_pre : attrs_.n_post, rule_);
+    const auto count = static_cast<std::uint64_t>(rule_.count);
+    if (count == 0) return;
+    const std::uint64_t rows_end = by_target ? static_cast<std::uint64_t>(attrs_.n_post) : end_;
+    const std::uint64_t end = rows_end * count;
+    for (std::uint64_t e = by_target ? 0 : begin_ * count; e < end;) {
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kSynapseRun, end - e));
+      const std::uint32_t* words = rule_.multapses ? uniform(e, size, stream, words_) : nullptr;
+      for (std::size_t i = 0; i < size;) {
+        const std::uint64_t row = (e + i) / count;
+        const auto m = static_cast<std::uint32_t>((e + i) % count);
+        const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(size - i, count - m));
+        draw_row(partners, static_cast<std::uint32_t>(row), m, words, i, part, stream);
+        i += part;
+      }
+      if (by_target) pre_.swap(post_);
+      hand_over(e, size);
+      if (by_target) pre_.swap(post_);
+      e += size;
+    }
+  }
+
+  void draw_row(const Partners& partners, std::uint32_t row, std::uint32_t m,
+                const std::uint32_t* words, std::size_t at, std::size_t count,
+                std::uint32_t stream) {
+    if (words == nullptr) permuted(Permutation(partners.n, key_, row, stream), m, count, at);
+    for (std::size_t i = at; i < at + count; ++i) {
+      const std::uint32_t drawn = words != nullptr ? partners.pick(words[i]) : partner_[i];
+      pre_[i] = static_cast<std::int32_t>(row);
+      post_[i] = static_cast<std::int32_t>(partners.shift(drawn, row));
+    }
+  }
+
+  void fixed_total() {
+    const Partners sources{static_cast<std::uint32_t>(attrs_.n_pre), false};
+    const Partners targets = partners_of(attrs_.n_post, rule_);
+    const auto end = static_cast<std::uint64_t>(rule_.count);
+    for (std::uint64_t e = 0; e < end;) {
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kSynapseRun, end - e));
+      counters(e, size, 3, words_.data());
+      for (std::size_t i = 0; i < size; ++i) {
+        const std::uint32_t source = sources.pick(words_[4 * i]);
+        pre_[i] = static_cast<std::int32_t>(source);
+        post_[i] =
+            static_cast<std::int32_t>(targets.shift(targets.pick(words_[4 * i + 1]), source));
+      }
+      hand_over(e, size);
+      e += size;
+    }
+  }
+
+  void fixed_probability() {
+    const Partners targets = partners_of(attrs_.n_post, rule_);
+    std::uint64_t e = 0;
+    for (std::uint32_t row = 0; row < end_; ++row) {
+      const std::uint32_t count = row_count(rule_, row);
+      if (row < begin_ || count == 0) {
+        e += count;
+        continue;
+      }
+      const Permutation permutation(targets.n, key_, row, 4);
+      for (std::uint32_t m = 0; m < count;) {
+        const std::size_t size = std::min<std::size_t>(kSynapseRun, count - m);
+        permuted(permutation, m, size, 0);
+        for (std::size_t i = 0; i < size; ++i) {
+          pre_[i] = static_cast<std::int32_t>(row);
+          post_[i] = static_cast<std::int32_t>(targets.shift(partner_[i], row));
+        }
+        hand_over(e, size);
+        e += size;
+        m += static_cast<std::uint32_t>(size);
       }
     }
   }
-}
 
-void fixed_total(const SparseAttrs& attrs, Writer& out) {
-  const Rule& rule = attrs.rule;
-  const Partners targets = partners_of(attrs.n_post, rule);
-  for (std::int64_t i = 0; i < rule.count; ++i) {
-    const auto e = static_cast<std::uint64_t>(i);
-    const Block words =
-        philox({static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(e >> 32), 0, 3},
-               split(rule.key));
-    const std::uint32_t source = pick(words[0], static_cast<std::uint32_t>(attrs.n_pre));
-    out.add(source, targets.shift(pick(words[1], targets.n), source));
-  }
-}
+  const SparseAttrs& attrs_;
+  const Rule& rule_;
+  const HotLoops& loops_;
+  Key key_;
+  std::uint32_t begin_;
+  std::uint32_t end_;
+  const RunVisitor& visit_;
+  bool drawn_;
+  std::vector<std::int32_t> pre_;
+  std::vector<std::int32_t> post_;
+  std::vector<std::uint32_t> partner_;
+  std::vector<std::uint32_t> words_;
+  std::vector<std::uint32_t> drawn_words_;
+};
 
-void fixed_probability(const SparseAttrs& attrs, Writer& out) {
-  const Rule& rule = attrs.rule;
-  const Partners targets = partners_of(attrs.n_post, rule);
-  const auto table = rule.table->as<std::uint32_t>();
-  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(attrs.n_pre); ++i) {
-    const std::uint32_t w0 = philox({i, 0, 0, 4}, split(rule.key))[0];
-    const auto reached = std::upper_bound(table.begin(), table.end(), w0) - table.begin();
-    const auto count = static_cast<std::uint32_t>(rule.lo + reached);
-    if (count == 0) continue;
-    const Permutation permutation(targets.n, split(rule.key), i, 4);
-    for (std::uint32_t m = 0; m < count; ++m) out.add(i, targets.shift(permutation(m), i));
+void listed(const SparseAttrs& attrs, const RunVisitor& visit) {
+  const auto pre = attrs.pre->as<std::int32_t>();
+  const auto post = attrs.post->as<std::int32_t>();
+  for (std::size_t e = 0; e < pre.size(); e += kSynapseRun) {
+    const std::size_t size = std::min(kSynapseRun, pre.size() - e);
+    visit({static_cast<std::int64_t>(e), pre.subspan(e, size), post.subspan(e, size), {}});
   }
 }
 
 }  // namespace
 
-void for_each_synapse(const SparseAttrs& attrs,
-                      const std::function<void(const SynapseRun&)>& visit) {
+void for_each_synapse(const SparseAttrs& attrs, const HotLoops& loops, SourceRange range,
+                      const RunVisitor& visit) {
   if (attrs.pre != nullptr) {
-    if (attrs.synapses > 0) {
-      visit({0, attrs.pre->as<std::int32_t>(), attrs.post->as<std::int32_t>()});
-    }
-    return;
+    listed(attrs, visit);
+  } else if (attrs.synapses > 0) {
+    Expansion(attrs, loops, range, visit).run();
   }
-  Writer out(attrs.synapses, visit);
-  switch (attrs.rule.kind) {
-    case RuleKind::fixed_in_degree:
-    case RuleKind::fixed_out_degree:
-      fixed_degree(attrs, out);
-      break;
-    case RuleKind::fixed_total:
-      fixed_total(attrs, out);
-      break;
-    case RuleKind::fixed_probability:
-      fixed_probability(attrs, out);
-      break;
+}
+
+void check_rule_size(const SparseAttrs& attrs) {
+  // The loader has compared the other rules with their counts.
+  if (attrs.pre != nullptr || attrs.rule.kind != RuleKind::fixed_probability) return;
+  std::int64_t total = 0;
+  for (std::int32_t i = 0; i < attrs.n_pre; ++i) {
+    total += row_count(attrs.rule, static_cast<std::uint32_t>(i));
   }
-  out.finish();
+  if (total == attrs.synapses) return;
+  throw Error(ErrorKind::format, "synapses",
+              text("the Program says ", attrs.synapses, "; its rule makes ", total));
 }
 
 }  // namespace procgraph

@@ -4,20 +4,34 @@
 #include <functional>
 #include <span>
 
+#include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
 namespace procgraph {
 
-/// Synapses in the order of the contract, handed over in runs.
+/// Synapses in the order of the contract, handed over in runs of at most kSynapseRun.
 struct SynapseRun {
   std::int64_t first = 0;  ///< number of the first synapse of the run
   std::span<const std::int32_t> pre;
   std::span<const std::int32_t> post;
+  std::span<const std::uint32_t> words;  ///< u(e, 6), where weights or delays are drawn
+};
+constexpr std::size_t kSynapseRun = 1024;
+
+/// Source elements begin ... end - 1.
+struct SourceRange {
+  std::int32_t begin = 0;
+  std::int32_t end = INT32_MAX;
 };
 
-/// Calls `visit` for all synapses of a sparse node, listed or made by its rule. Throws Error
-/// (`format`) where the rule makes another number than the Program says.
-void for_each_synapse(const SparseAttrs& attrs,
-                      const std::function<void(const SynapseRun&)>& visit);
+using RunVisitor = std::function<void(const SynapseRun&)>;
+
+/// Calls `visit` for all synapses of a sparse node that start in `range`, in ascending order of
+/// their numbers; may hand over others as well, where the rule cannot tell them apart beforehand.
+void for_each_synapse(const SparseAttrs& attrs, const HotLoops& loops, SourceRange range,
+                      const RunVisitor& visit);
+
+/// Throws Error (`format`) where the rule makes another number of synapses than the Program says.
+void check_rule_size(const SparseAttrs& attrs);
 
 }  // namespace procgraph

@@ -78,10 +78,13 @@ class DelayedDense final : public Projection {
  public:
   DelayedDense(const DenseAttrs& attrs, const HotLoops& loops)
       : Projection(attrs.delays), attrs_(attrs), segments_(attrs.n_pre, delays(), loops) {
-    segments_.build(attrs.weights->count, attrs.delays, [&](const SegmentVisitor& visit) {
+    const auto each = attrs.delays.each->as<std::int32_t>();
+    segments_.build(attrs.weights->count, [&](const SegmentVisitor& visit) {
       std::int64_t e = 0;
       for (std::int32_t j = 0; j < attrs.n_post; ++j) {
-        for (std::int32_t i = 0; i < attrs.n_pre; ++i) visit(e++, i, j);
+        for (std::int32_t i = 0; i < attrs.n_pre; ++i, ++e) {
+          visit({e, i, j, each[static_cast<std::size_t>(e)]});
+        }
       }
     });
   }

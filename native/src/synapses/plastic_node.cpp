@@ -24,7 +24,7 @@ std::int32_t quantise(float weight, double factor) {
 PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
     : RuntimeNode(spec, context),
       attrs_(std::get<PlasticAttrs>(spec.attrs)),
-      synapses_(attrs_),
+      synapses_(attrs_, loops_),
       factor_(attrs_.sign * std::ldexp(1.0, spec.outputs[0].scale)) {
   if (context.lanes != 1) {
     throw Error(ErrorKind::argument, "batch",
@@ -74,7 +74,8 @@ void PlasticNode::reset() {
   RuntimeNode::reset();
   for (std::size_t v = 0; v < variables_.size(); ++v) {
     const Tensor& initial = v == 0 ? *attrs_.weights : *spec().states[v - 1].values;
-    const auto values = initial.as<float>();
+    const bool drawn = v == 0 && !synapses_.drawn().empty();
+    const auto values = drawn ? std::span<const float>(synapses_.drawn()) : initial.as<float>();
     variables_[v].resize(synapses_.size());
     for (std::size_t place = 0; place < synapses_.size(); ++place) {
       variables_[v][place] = values[values.size() == 1 ? 0 : synapses_.number()[place]];

@@ -1,6 +1,7 @@
 #include "synapses/plastic_synapses.hpp"
 
 #include "random/rules.hpp"
+#include "synapses/values.hpp"
 
 namespace procgraph {
 namespace {
@@ -8,9 +9,10 @@ namespace {
 struct Pairs {
   std::vector<std::int32_t> pre;
   std::vector<std::int32_t> post;
+  std::vector<float> drawn;
 };
 
-void list(const DenseAttrs& attrs, Pairs& out) {
+void list(const DenseAttrs& attrs, const HotLoops&, Pairs& out) {
   for (std::int32_t j = 0; j < attrs.n_post; ++j) {
     for (std::int32_t i = 0; i < attrs.n_pre; ++i) {
       out.pre.push_back(i);
@@ -19,17 +21,20 @@ void list(const DenseAttrs& attrs, Pairs& out) {
   }
 }
 
-void list(const OneToOneAttrs& attrs, Pairs& out) {
+void list(const OneToOneAttrs& attrs, const HotLoops&, Pairs& out) {
   for (std::int32_t i = 0; i < attrs.n_pre; ++i) {
     out.pre.push_back(i);
     out.post.push_back(i);
   }
 }
 
-void list(const SparseAttrs& attrs, Pairs& out) {
-  for_each_synapse(attrs, [&](const SynapseRun& run) {
+void list(const SparseAttrs& attrs, const HotLoops& loops, Pairs& out) {
+  const SynapseValues values(attrs);
+  for_each_synapse(attrs, loops, {}, [&](const SynapseRun& run) {
     out.pre.insert(out.pre.end(), run.pre.begin(), run.pre.end());
     out.post.insert(out.post.end(), run.post.begin(), run.post.end());
+    if (attrs.weight_table == nullptr) return;
+    for (std::size_t i = 0; i < run.pre.size(); ++i) out.drawn.push_back(values.weight(run, i));
   });
 }
 
@@ -43,11 +48,12 @@ std::vector<std::size_t> begins(std::span<const std::int32_t> groups, std::size_
 
 }  // namespace
 
-PlasticSynapses::PlasticSynapses(const PlasticAttrs& attrs) {
+PlasticSynapses::PlasticSynapses(const PlasticAttrs& attrs, const HotLoops& loops) {
   Pairs pairs;
   pairs.pre.reserve(static_cast<std::size_t>(attrs.synapses));
   pairs.post.reserve(static_cast<std::size_t>(attrs.synapses));
-  std::visit([&](const auto& pattern) { list(pattern, pairs); }, attrs.pattern);
+  std::visit([&](const auto& pattern) { list(pattern, loops, pairs); }, attrs.pattern);
+  drawn_ = std::move(pairs.drawn);
   sort_by_source(static_cast<std::size_t>(attrs.n_pre), pairs.pre, pairs.post);
   index_by_target(static_cast<std::size_t>(attrs.n_post));
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
 namespace procgraph {
@@ -13,7 +14,7 @@ namespace procgraph {
 /// "Place" is a position in that order, "number" one in the Program's.
 class PlasticSynapses {
  public:
-  explicit PlasticSynapses(const PlasticAttrs& attrs);
+  PlasticSynapses(const PlasticAttrs& attrs, const HotLoops& loops);
 
   std::size_t size() const { return number_.size(); }
   /// Places of the synapses of a source.
@@ -30,6 +31,8 @@ class PlasticSynapses {
     return {sources_by_target_.data() + column_begin_[target],
             column_begin_[target + 1] - column_begin_[target]};
   }
+  /// Initial weights by number, where they are drawn.
+  const std::vector<float>& drawn() const { return drawn_; }
   const std::int32_t* pre() const { return pre_.data(); }
   const std::int32_t* post() const { return post_.data(); }
   const std::uint32_t* number() const { return number_.data(); }
@@ -46,6 +49,7 @@ class PlasticSynapses {
   std::vector<std::uint32_t> number_;
   std::vector<std::uint32_t> by_target_;
   std::vector<std::int32_t> sources_by_target_;
+  std::vector<float> drawn_;
 };
 
 }  // namespace procgraph

@@ -4,13 +4,14 @@
 
 namespace procgraph {
 
-Projection::Projection(const Delays& delays) {
-  if (delays.each == nullptr || delays.each->count == 0) {
+Projection::Projection(const Delays& delays, const Tensor* drawn) {
+  const Tensor* each = drawn != nullptr ? drawn : delays.each;
+  if (each == nullptr || each->count == 0) {
     delays_ = {delays.common};
     return;
   }
   std::vector<bool> present(static_cast<std::size_t>(delays.largest) + 1);
-  for (const std::int32_t d : delays.each->as<std::int32_t>()) {
+  for (const std::int32_t d : each->as<std::int32_t>()) {
     present[static_cast<std::size_t>(d)] = true;
   }
   for (std::size_t d = 0; d < present.size(); ++d) {

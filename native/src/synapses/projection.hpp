@@ -39,12 +39,17 @@ class Projection {
   virtual Load load(std::span<const float> weights) const = 0;
 
  protected:
-  explicit Projection(const Delays& delays);
+  /// `drawn`: values that delays are drawn from, instead of `delays`.
+  explicit Projection(const Delays& delays, const Tensor* drawn = nullptr);
   std::size_t delay_number(std::int32_t delay) const;
 
  private:
   std::vector<std::int32_t> delays_;
 };
+
+/// Load of a sparse node with these weights, or with those of the Program.
+Projection::Load sparse_load(const SparseAttrs& attrs, const HotLoops& loops,
+                             std::span<const float> weights);
 
 std::unique_ptr<Projection> make_dense(const DenseAttrs& attrs, const HotLoops& loops);
 std::unique_ptr<Projection> make_sparse(const SparseAttrs& attrs, const HotLoops& loops);

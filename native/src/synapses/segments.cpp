@@ -12,26 +12,22 @@ Segments::Segments(std::int32_t n_pre, const std::vector<std::int32_t>& delays,
       row_begin_(n_pre_ + 1),
       weights_(1) {}
 
-void Segments::build(std::int64_t count, const Delays& delays,
+void Segments::build(std::int64_t count,
                      const std::function<void(const SegmentVisitor&)>& visit_all) {
-  const auto size = static_cast<std::size_t>(count);
-  visit_all([&](std::int64_t, std::int32_t source, std::int32_t) {
-    ++row_begin_[static_cast<std::size_t>(source) + 1];
+  visit_all([&](const ListedSynapse& synapse) {
+    ++row_begin_[static_cast<std::size_t>(synapse.source) + 1];
   });
   for (std::size_t i = 0; i < n_pre_; ++i) row_begin_[i + 1] += row_begin_[i];
   std::vector<std::uint32_t> number_of(delays_.empty() ? 0 : std::size_t(delays_.back()) + 1);
   for (std::size_t i = 0; i < delays_.size(); ++i) {
     number_of[static_cast<std::size_t>(delays_[i])] = static_cast<std::uint32_t>(i);
   }
-  const auto each =
-      delays.each != nullptr ? delays.each->as<std::int32_t>() : std::span<const std::int32_t>();
-  std::vector<Entry> entries(size);
+  std::vector<Entry> entries(static_cast<std::size_t>(count));
   std::vector<std::size_t> next(row_begin_.begin(), row_begin_.end() - 1);
-  visit_all([&](std::int64_t number, std::int32_t source, std::int32_t target) {
-    const auto at = static_cast<std::size_t>(number);
-    const std::uint32_t delay = each.empty() ? 0 : number_of[static_cast<std::size_t>(each[at])];
-    entries[next[static_cast<std::size_t>(source)]++] = {static_cast<std::uint32_t>(number), target,
-                                                         delay};
+  visit_all([&](const ListedSynapse& synapse) {
+    entries[next[static_cast<std::size_t>(synapse.source)]++] = {
+        static_cast<std::uint32_t>(synapse.number), synapse.target,
+        number_of[static_cast<std::size_t>(synapse.delay)]};
   });
   sort_rows(entries);
 }

@@ -11,8 +11,13 @@
 
 namespace procgraph {
 
-/// Called with (number, source, target) of each synapse.
-using SegmentVisitor = std::function<void(std::int64_t, std::int32_t, std::int32_t)>;
+struct ListedSynapse {
+  std::int64_t number;
+  std::int32_t source;
+  std::int32_t target;
+  std::int32_t delay;
+};
+using SegmentVisitor = std::function<void(const ListedSynapse&)>;
 
 /// Synapses sorted by source and then by delay, so that one segment is delivered when it is due.
 class Segments {
@@ -20,14 +25,10 @@ class Segments {
   Segments(std::int32_t n_pre, const std::vector<std::int32_t>& delays, const HotLoops& loops);
 
   /// `visit_all` hands all synapses over in ascending number; it is called twice.
-  void build(std::int64_t count, const Delays& delays,
-             const std::function<void(const SegmentVisitor&)>& visit_all);
+  void build(std::int64_t count, const std::function<void(const SegmentVisitor&)>& visit_all);
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const;
   /// One common weight, or one per synapse.
   void set_weights(std::span<const std::int32_t> weights);
-  std::span<const std::int32_t> targets() const { return targets_; }
-  /// Number of the synapse at each place.
-  std::span<const std::uint32_t> order() const { return order_; }
 
  private:
   struct Range {
@@ -53,7 +54,7 @@ class Segments {
   std::vector<std::size_t> segment_end_;
   std::vector<std::int32_t> targets_;
   std::vector<std::int32_t> weights_;
-  std::vector<std::uint32_t> order_;
+  std::vector<std::uint32_t> order_;  // number of the synapse at each place
 };
 
 }  // namespace procgraph

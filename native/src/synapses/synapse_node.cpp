@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "engine/channel.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
+#include "random/rules.hpp"
+#include "sparse/tables.hpp"
+#include "synapses/quantise.hpp"
+#include "synapses/values.hpp"
 
 namespace procgraph {
 namespace {
@@ -23,19 +28,61 @@ std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& lo
 }  // namespace
 
 SynapseNode::SynapseNode(const Node& spec, const BuildContext& context)
-    : RuntimeNode(spec, context),
-      attrs_(*spec.synapse()),
-      projection_(make_projection(spec, loops_)),
-      history_(attrs_.delays.largest + 1, context.lanes) {
-  quantise(current_weights());
+    : RuntimeNode(spec, context), attrs_(*spec.synapse()) {
+  const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs);
+  if (sparse != nullptr) check_rule_size(*sparse);
 }
 
 void SynapseNode::finish_build() {
   RuntimeNode::finish_build();
   update_fusion();
+}
+
+void SynapseNode::join_tables(SparseTables& tables) {
+  tables_ = &tables;
+  if (!merged_) build_projection();
+}
+
+void SynapseNode::build_projection() {
+  projection_ = make_projection(spec(), loops_);
+  history_ = EventRing(attrs_.delays.largest + 1, static_cast<std::int32_t>(lanes()));
+  std::vector<float> drawn;
+  quantise(current_weights(drawn));
   const std::size_t n = inputs[0].n();
   index_ = Buffer<std::int32_t>(n + 16);
   payload_ = Buffer<std::int32_t>(n + 16);
+}
+
+bool SynapseNode::mergeable() const {
+  if (!std::holds_alternative<SparseAttrs>(spec().attrs) || fused_ == nullptr) return false;
+  const auto& channels = inputs[0].channels;
+  // Tables deliver at the begin of a step, what is emitted later in it would come too late.
+  return spec().period == 1 && channels.size() == 1 && !channels[0]->mapped() &&
+         !channels[0]->bounded() && attrs_.delays.smallest + channels[0]->spec().delay >= 1;
+}
+
+void SynapseNode::work_alone() {
+  update_fusion();
+  if (merged_) tables_->release(*this, next_tick());
+}
+
+Output& SynapseNode::source() const {
+  return inputs[0].channels[0]->source();
+}
+
+void SynapseNode::take_history(std::int64_t step) {
+  build_projection();
+  const std::int32_t delay = inputs[0].channels[0]->spec().delay;
+  for (std::int32_t age = 1; age <= attrs_.delays.largest; ++age) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      history_.at(step - age, lane).append(source().events.at(step - age - delay, lane));
+    }
+  }
+}
+
+RuntimeNode::History SynapseNode::history() {
+  if (!merged_) return {&history_, 0, false};
+  return {&source().events, inputs[0].channels[0]->spec().delay, true};
 }
 
 void SynapseNode::update_fusion() {
@@ -61,7 +108,7 @@ void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
 }
 
 bool SynapseNode::passes_dense() const {
-  return fused_ != nullptr && !projection_->diagonal().empty() && spec().period == 1 &&
+  return fused_ != nullptr && projection_ != nullptr && !projection_->diagonal().empty() && spec().period == 1 &&
          inputs[0].channels.size() == 1;
 }
 
@@ -83,13 +130,10 @@ void SynapseNode::list_dense(std::int64_t last) {
 }
 
 void SynapseNode::absorb(std::int64_t step) {
-  if (rows_ != nullptr) {
-    take_tick(step);
-    return;
-  }
+  const bool ticks = take_tick(step);
+  if (merged_ || rows_ != nullptr) return;
   history_.clear(step);
   Input& input = inputs[0];
-  const bool ticks = take_tick(step);
   // A single plain channel at a period of one step: its events are the history entry.
   const bool plain = spec().period == 1 && input.channels.size() == 1 &&
                      !input.channels[0]->mapped() && !input.channels[0]->bounded();
@@ -118,6 +162,7 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
+  if (merged_) return;
   if (fused_ == nullptr) {
     emit_to_ring(step);
     return;
@@ -170,25 +215,77 @@ void SynapseNode::emit_to_ring(std::int64_t step) {
 void SynapseNode::materialise(std::int64_t step) {
   if (rows_ != nullptr) list_dense(step);
   if (fused_ == nullptr || stored_step_ == step) return;
-  emit_to_ring(step);
+  if (merged_) {
+    emit_merged(step);
+  } else {
+    emit_to_ring(step);
+  }
   stored_step_ = step;
 }
 
-std::span<const float> SynapseNode::current_weights() const {
-  return written_.empty() ? attrs_.weights->as<float>() : std::span<const float>(written_);
+/// The output of one step, from the synapses themselves: rows of a table hold those of all nodes.
+void SynapseNode::emit_merged(std::int64_t step) {
+  struct Due {
+    std::int32_t delay;
+    std::int32_t payload;
+    std::size_t lane;
+  };
+  std::map<std::int32_t, std::vector<Due>> due;  // by source element
+  const std::int32_t channel_delay = inputs[0].channels[0]->spec().delay;
+  for (std::int32_t d = attrs_.delays.smallest; d <= attrs_.delays.largest; ++d) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      const EventList& events = source().events.at(step - d - channel_delay, lane);
+      for (std::size_t e = 0; e < events.size(); ++e) {
+        due[events.index()[e]].push_back({d, events.payload()[e], lane});
+      }
+    }
+  }
+  Output& output = outputs[0];
+  output.set_silent(step, due.empty());
+  if (due.empty()) return;
+  output.clear_current(step);
+  std::vector<const std::vector<Due>*> row(inputs[0].n());
+  for (const auto& [element, list] : due) row[static_cast<std::size_t>(element)] = &list;
+  const auto& attrs = std::get<SparseAttrs>(spec().attrs);
+  const SynapseValues values(attrs);
+  const Quantiser quantiser(output.port().scale);
+  for_each_synapse(attrs, loops_, {}, [&](const SynapseRun& run) {
+    for (std::size_t i = 0; i < run.pre.size(); ++i) {
+      const auto* list = row[static_cast<std::size_t>(run.pre[i])];
+      if (list == nullptr) continue;
+      const std::int32_t delay = values.delay(run, i);
+      const auto q = static_cast<std::uint32_t>(quantiser(values.weight(run, i)));
+      for (const Due& entry : *list) {
+        if (entry.delay != delay) continue;
+        auto* sums = reinterpret_cast<std::uint32_t*>(output.current(step, entry.lane));
+        sums[run.post[i]] += q * static_cast<std::uint32_t>(entry.payload);
+      }
+    }
+  });
 }
 
-/// Limits what does not fit: such a weight belongs to no synapse, or to one that never has input.
+std::int64_t SynapseNode::weight_count() const {
+  const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs);
+  const bool drawn = sparse != nullptr && sparse->weight_table != nullptr;
+  return drawn ? sparse->synapses : attrs_.weights->count;
+}
+
+std::span<const float> SynapseNode::current_weights(std::vector<float>& drawn) const {
+  if (!written_.empty()) return written_;
+  const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs);
+  if (sparse == nullptr || sparse->weight_table == nullptr) return attrs_.weights->as<float>();
+  const SynapseValues values(*sparse);
+  drawn.reserve(static_cast<std::size_t>(sparse->synapses));
+  for_each_synapse(*sparse, loops_, {}, [&](const SynapseRun& run) {
+    for (std::size_t i = 0; i < run.pre.size(); ++i) drawn.push_back(values.weight(run, i));
+  });
+  return drawn;
+}
+
 void SynapseNode::quantise(std::span<const float> weights) {
-  const double factor = std::ldexp(1.0, outputs[0].port().scale);
-  // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even.
-  constexpr double kRound = 6755399441055744.0;
-  constexpr double kLargest = 2147483647.0;
+  const Quantiser quantiser(outputs[0].port().scale);
   std::vector<std::int32_t> quantised(weights.size());
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double x = std::clamp(static_cast<double>(weights[i]) * factor, -kLargest, kLargest);
-    quantised[i] = static_cast<std::int32_t>((x + kRound) - kRound);
-  }
+  std::transform(weights.begin(), weights.end(), quantised.begin(), quantiser);
   projection_->set_weights(quantised);
 }
 
@@ -233,12 +330,17 @@ void SynapseNode::add_load(Projection::Load& total, const Channel& channel,
 }
 
 const Projection::Load& SynapseNode::load() const {
-  if (!load_) load_ = load_of(current_weights());
+  if (load_) return *load_;
+  std::vector<float> drawn;
+  load_ = load_of(written_.empty() && merged_ ? std::span<const float>() : current_weights(drawn));
   return *load_;
 }
 
+/// Without weights: those of the Program.
 Projection::Load SynapseNode::load_of(std::span<const float> weights) const {
-  Projection::Load load = projection_->load(weights);
+  const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs);
+  Projection::Load load =
+      sparse != nullptr ? sparse_load(*sparse, loops_, weights) : projection_->load(weights);
   const auto limit = static_cast<double>(inputs[0].port().limit);
   for (double& w : load.weight) w *= limit;
   for (double& s : load.synapses) s *= limit;
@@ -247,19 +349,23 @@ Projection::Load SynapseNode::load_of(std::span<const float> weights) const {
 
 Array SynapseNode::read_parameter(std::string_view section, std::string_view name) const {
   if (section != "weights") no_parameter(section, name);
-  Array out(DType::float32, attrs_.weights->shape);
-  const auto weights = current_weights();
-  std::memcpy(out.data.get(), weights.data(), weights.size_bytes());
+  std::vector<float> drawn;
+  const auto weights = current_weights(drawn);
+  Array out(DType::float32, drawn.empty() && weight_count() == attrs_.weights->count
+                                ? attrs_.weights->shape
+                                : std::vector<std::int64_t>{weight_count()});
+  if (!weights.empty()) std::memcpy(out.data.get(), weights.data(), weights.size_bytes());
   return out;
 }
 
 void SynapseNode::write_parameter(std::string_view section, std::string_view name,
                                   const ArrayView& values) {
   if (section != "weights") no_parameter(section, name);
-  check_values(spec().name, section, values, DType::float32, {attrs_.weights->count});
+  check_values(spec().name, section, values, DType::float32, {weight_count()});
   const auto* data = static_cast<const float*>(values.data);
   const std::span<const float> weights(data, static_cast<std::size_t>(values.count()));
   check_bound(weights);
+  if (merged_) tables_->release(*this, next_tick());
   quantise(weights);
   written_.assign(weights.begin(), weights.end());
   load_.reset();

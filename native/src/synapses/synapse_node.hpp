@@ -9,6 +9,8 @@
 
 namespace procgraph {
 
+class SparseTables;
+
 /// Absorbs events into a short history and emits what is due as a current.
 class SynapseNode final : public RuntimeNode {
  public:
@@ -21,15 +23,24 @@ class SynapseNode final : public RuntimeNode {
   void emit(std::int64_t step) override;
   const void* emit_target() const override;
   double cost(Action action) const override;
-  /// Looks again whether the output may go straight into its only target.
-  void update_fusion();
+  /// Builds what a node that is not merged needs. The tables must know which ones are.
+  void join_tables(SparseTables& tables);
+  /// Someone looks at the output: it is computed for itself from now on.
+  void work_alone();
+
+  /// A sparse node whose synapses may be delivered together with others of its source.
+  bool mergeable() const;
+  bool merged() const { return merged_; }
+  void set_merged(bool merged) { merged_ = merged; }
+  /// Starts to work for itself at `step`, from what the source still knows.
+  void take_history(std::int64_t step);
 
   Array read_parameter(std::string_view section, std::string_view name) const override;
   void write_parameter(std::string_view section, std::string_view name,
                        const ArrayView& values) override;
   std::vector<std::pair<std::string, std::string>> written_parameters() const override;
   void materialise(std::int64_t step) override;
-  EventRing* history() override { return &history_; }
+  History history() override;
 
   // Dense events, see engine/dense_events.hpp.
   /// True if payloads may bypass the history: one channel in, one out, element by element.
@@ -40,7 +51,9 @@ class SynapseNode final : public RuntimeNode {
   void pass_dense(DenseRows* rows, std::int32_t delay);
   /// Fills the history from the rows.
   void list_dense(std::int64_t last);
-  bool idle(Action action) const override { return rows_ != nullptr && action == Action::emit; }
+  bool idle(Action action) const override {
+    return (rows_ != nullptr || merged_) && action == Action::emit;
+  }
 
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;
@@ -51,11 +64,17 @@ class SynapseNode final : public RuntimeNode {
  private:
   void collect(std::int64_t step);
   void emit_to_ring(std::int64_t step);
+  void emit_merged(std::int64_t step);
+  void update_fusion();
+  void build_projection();
   void quantise(std::span<const float> weights);
   void add_load(Projection::Load& total, const Channel& channel, const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;
   void check_bound(std::span<const float> weights) const;
-  std::span<const float> current_weights() const;
+  std::int64_t weight_count() const;
+  /// Weights now; those that are drawn go through `drawn`.
+  std::span<const float> current_weights(std::vector<float>& drawn) const;
+  Output& source() const;
 
   const SynapseAttrs& attrs_;
   std::unique_ptr<Projection> projection_;
@@ -63,6 +82,8 @@ class SynapseNode final : public RuntimeNode {
   Channel* fused_ = nullptr;
   DenseRows* rows_ = nullptr;  // of the source, where events are dense
   std::int32_t rows_delay_ = 0;
+  SparseTables* tables_ = nullptr;
+  bool merged_ = false;
   std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
   std::vector<float> written_;     // weights set at run time
   mutable std::optional<Projection::Load> load_;

@@ -26,7 +26,7 @@ class CpuExecutor:
         self.interrupt = self._engine.interrupt
         self.recorded = self._engine.recorded
         self.reset = self._engine.reset
-        self.export_state = self._engine.export_state
+        self.storage = self._engine.storage
 
     @property
     def step(self) -> int:
@@ -60,6 +60,10 @@ class CpuExecutor:
 
     def record_state(self, node: int, name: str, every: int) -> int:
         return self._engine.record_state(self._nodes[node].name, name, every)
+
+    def export_state(self) -> dict[str, Array]:
+        # What was set at run time is the runtime's to keep, for every backend alike.
+        return {k: v for k, v in self._engine.export_state().items() if "/column/" not in k}
 
     def import_state(self, step: int, seed: int, state: Mapping[str, Array]) -> None:
         own = {k: v for k, v in state.items() if not k.startswith("host/") and "/column/" not in k}

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "os/memory.hpp"
+#include "sparse/member.hpp"
+#include "sparse/workers.hpp"
+
+namespace procgraph {
+
+/// The rows of one table in one range of the arena.
+struct Rows {
+  std::uint64_t base = 0;            ///< position of target 0 in the arena
+  std::vector<std::uint64_t> begin;  ///< first word of each source's row; empty if there are none
+  os::Pages words;
+  std::uint64_t used = 0;
+
+  const std::uint32_t* row(std::size_t source) const {
+    return words.as<std::uint32_t>() + begin[source];
+  }
+};
+
+/// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
+using Cuts = std::vector<std::uint64_t>;
+
+/// Makes the rows of a table in two passes over its synapses: count, then place. The result does
+/// not depend on the number of threads.
+class TableBuilder {
+ public:
+  TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
+               const HotLoops& loops, const BuildOptions& options);
+
+  const Layout& layout() const { return layout_; }
+  /// Number of passes over all synapses that `build` reports, in synapses.
+  std::vector<Rows> build(const std::function<void(double)>& progress);
+
+ private:
+  struct Range {
+    SourceRange sources;
+    std::vector<std::uint64_t> words;  // of each partition
+  };
+
+  void find_slots();
+  void find_partitions();
+  void cut_ranges();
+  std::uint32_t& counter(std::size_t source, std::size_t slot, std::size_t part) const {
+    return counters_.as<std::uint32_t>()[(source * slots_.size() + slot) * parts_.size() + part];
+  }
+  template <class Synapse>
+  void scan(const Range& range, bool weights, Synapse&& synapse);
+  void count(Range& range);
+  void measure(Range& range);
+  void place(Range& range, std::vector<Rows>& rows, std::vector<std::uint64_t> at);
+  void write_headers(const Range& range, Rows& rows, std::size_t part, std::uint64_t at);
+  template <Format format>
+  void fill(const Range& range, std::vector<Rows>& rows);
+
+  std::vector<Member>& members_;
+  std::int32_t n_pre_;
+  const HotLoops& loops_;
+  const BuildOptions& options_;
+  Layout layout_;
+  std::vector<Slot> slots_;
+  struct Part {
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+  std::vector<Part> parts_;            // positions in the arena that the table reaches
+  std::vector<std::uint8_t> part_of_;  // by line of the arena from the first target on
+  std::uint64_t low_ = 0;              // lowest and highest position
+  std::uint64_t high_ = 0;
+  std::vector<Range> ranges_;
+  os::Pages counters_;  // by source, slot and partition: number, then next free place
+};
+
+}  // namespace procgraph

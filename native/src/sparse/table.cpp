@@ -1,0 +1,179 @@
+#include "sparse/table.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "engine/channel.hpp"
+#include "format/text.hpp"
+
+namespace procgraph {
+
+DeliveryTable::DeliveryTable(Output& source, std::vector<SynapseNode*> nodes, std::size_t lanes,
+                             const HotLoops& loops)
+    : source_(&source), nodes_(std::move(nodes)), lanes_(lanes), loops_(&loops) {}
+
+void DeliveryTable::remove(const SynapseNode& node) {
+  std::erase(nodes_, &node);
+  stale_ = true;
+}
+
+void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
+                          const std::function<void(double)>& progress) {
+  parts_.clear();
+  targets_.clear();
+  stale_ = false;
+  std::vector<Member> members;
+  synapses_ = 0;
+  longest_ = 0;
+  for (SynapseNode* node : nodes_) {
+    const Member& member = members.emplace_back(*node);
+    synapses_ += member.attrs().synapses;
+    Input& target = node->outputs[0].channels[0]->target();
+    if (std::find(targets_.begin(), targets_.end(), &target) == targets_.end()) {
+      targets_.push_back(&target);
+    }
+    if (member.delays().empty()) continue;
+    longest_ = std::max(longest_, member.delays().back());
+  }
+  TableBuilder builder(members, source_->port().n, cuts, *loops_, options);
+  layout_ = builder.layout();
+  for (Rows& rows : builder.build(progress)) {
+    parts_.push_back({std::move(rows), std::vector<Calendar>(lanes_)});
+  }
+  bucket_mask_ = std::bit_ceil(static_cast<std::uint64_t>(longest_) + 1) - 1;
+  for (Partition& part : parts_) {
+    for (Calendar& calendar : part.calendars) {
+      calendar.buckets.resize(static_cast<std::size_t>(bucket_mask_) + 1);
+    }
+  }
+}
+
+void DeliveryTable::reset() {
+  for (Partition& part : parts_) {
+    for (Calendar& calendar : part.calendars) {
+      for (Bucket& bucket : calendar.buckets) bucket.clear();
+      calendar.in_flight = 0;
+    }
+  }
+}
+
+void DeliveryTable::restart(std::int64_t step) {
+  reset();
+  // What was emitted in the step before is taken up by `deliver`.
+  for (std::int32_t age = 2; age <= longest_; ++age) {
+    for (Partition& part : parts_) {
+      for (std::size_t lane = 0; lane < lanes_; ++lane) absorb(step - age, step, part, lane);
+    }
+  }
+}
+
+void DeliveryTable::announce(std::int64_t step) {
+  bool any = false;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    any |= fresh.size() != 0;
+    for (const Partition& part : parts_) {
+      any |= part.calendars[lane].in_flight != 0;
+      for (std::size_t e = 0; e < fresh.size(); ++e) {
+        loops_->prefetch(&part.rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
+      }
+    }
+  }
+  if (!any) return;
+  for (Input* target : targets_) target->mark_changed();
+}
+
+/// Puts the spikes of one step into the buckets of their first segments due from `due_from` on.
+void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, Partition& part,
+                           std::size_t lane) {
+  const EventList& events = source_->events.at(emitted, lane);
+  Calendar& calendar = part.calendars[lane];
+  for (std::size_t e = 0; e < events.size(); ++e) {
+    const std::uint32_t* at = part.rows.row(static_cast<std::size_t>(events.index()[e]));
+    std::int64_t due = emitted + at[1];
+    while (at[0] != 0 && due < due_from) {
+      at = after(at);
+      due += at[1];
+    }
+    if (at[0] == 0) continue;
+    calendar.buckets[bucket_of(due)].push_back({at, at[0], events.payload()[e]});
+    ++calendar.in_flight;
+  }
+}
+
+void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
+  switch (layout_.format) {
+    case Format::packed32:
+      loops_->deliver_packed(sums, bucket.data(), bucket.size(), layout_.target_mask(),
+                             layout_.weight_shift());
+      break;
+    case Format::book32:
+      loops_->deliver_book(sums, bucket.data(), bucket.size(), layout_.target_mask(),
+                           layout_.target_bits, layout_.book.data());
+      break;
+    case Format::index16:
+      loops_->deliver_index16(sums, bucket.data(), bucket.size());
+      break;
+    case Format::index32:
+      loops_->deliver_index32(sums, bucket.data(), bucket.size());
+      break;
+    case Format::wide:
+      loops_->deliver_wide(sums, bucket.data(), bucket.size());
+      break;
+  }
+}
+
+/// Sends cursors on to the segments that they stand at; those still due in `step` stay.
+void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calendar) {
+  std::size_t kept = 0;
+  for (const SegmentCursor& cursor : bucket) {
+    const std::uint32_t count = cursor.at[0];
+    const std::uint32_t steps = cursor.at[1];
+    const SegmentCursor next{cursor.at, count, cursor.payload};
+    if (count == 0) {
+      --calendar.in_flight;
+    } else if (steps != 0) {
+      calendar.buckets[bucket_of(step + steps)].push_back(next);
+    } else {
+      bucket[kept++] = next;
+    }
+  }
+  bucket.resize(kept);
+}
+
+void DeliveryTable::deliver(std::int64_t step, std::size_t part, std::uint32_t* arena,
+                            std::size_t stride) {
+  Partition& own = parts_[part];
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    Calendar& calendar = own.calendars[lane];
+    Bucket& bucket = calendar.buckets[bucket_of(step)];
+    const auto run = [&] {
+      while (!bucket.empty()) {
+        run_segments(bucket, arena + lane * stride + own.rows.base);
+        forward(bucket, step, calendar);
+      }
+    };
+    // Rows of new spikes come in from memory while the others are under way.
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    for (std::size_t e = 0; e < fresh.size(); ++e) {
+      loops_->prefetch(own.rows.row(static_cast<std::size_t>(fresh.index()[e])));
+    }
+    run();
+    absorb(step - 1, step, own, lane);
+    run();
+  }
+}
+
+TableStorage DeliveryTable::storage() const {
+  TableStorage out;
+  out.source = text(source_->owner->spec().name, ".", source_->port().name);
+  for (const SynapseNode* node : nodes_) out.projections.push_back(node->spec().name);
+  out.synapses = synapses_;
+  for (const Partition& part : parts_) {
+    out.bytes += static_cast<std::int64_t>(4 * part.rows.used + 8 * part.rows.begin.size());
+  }
+  out.format = layout_.name();
+  return out;
+}
+
+}  // namespace procgraph

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/ports.hpp"
+#include "procgraph/engine.hpp"
+#include "sparse/builder.hpp"
+
+namespace procgraph {
+
+/// All merged projections of one source port: rows, and the spikes on their way along them.
+///
+/// A spike is a cursor in the bucket of the step in which its next segment is due. Partitions are
+/// independent of each other: `deliver` may run for all of them at once.
+class DeliveryTable {
+ public:
+  DeliveryTable(Output& source, std::vector<SynapseNode*> nodes, std::size_t lanes,
+                const HotLoops& loops);
+
+  Output& source() const { return *source_; }
+  const std::vector<SynapseNode*>& nodes() const { return nodes_; }
+  void remove(const SynapseNode& node);
+  bool stale() const { return stale_; }
+
+  /// Makes the rows; spikes are forgotten.
+  void build(const Cuts& cuts, const BuildOptions& options,
+             const std::function<void(double)>& progress);
+  /// Picks up the spikes that the source emitted before `step`, as far as they are still due.
+  void restart(std::int64_t step);
+  void reset();
+
+  /// Tells the targets that their sums may change in `step`; before any partition delivers.
+  void announce(std::int64_t step);
+  /// Takes up what the source emitted in the step before and adds what is due in `step`.
+  void deliver(std::int64_t step, std::size_t part, std::uint32_t* arena, std::size_t stride);
+
+  TableStorage storage() const;
+
+ private:
+  using Bucket = std::vector<SegmentCursor>;
+  struct Calendar {
+    std::vector<Bucket> buckets;  // by step modulo their number
+    std::size_t in_flight = 0;
+  };
+  struct Partition {
+    Rows rows;
+    std::vector<Calendar> calendars;  // by lane
+  };
+
+  std::size_t bucket_of(std::int64_t step) const {
+    return static_cast<std::size_t>(static_cast<std::uint64_t>(step) & bucket_mask_);
+  }
+  void size_calendars();
+  void absorb(std::int64_t emitted, std::int64_t due_from, Partition& part, std::size_t lane);
+  void run_segments(Bucket& bucket, std::uint32_t* sums);
+  void forward(Bucket& bucket, std::int64_t step, Calendar& calendar);
+  const std::uint32_t* after(const std::uint32_t* segment) const {
+    return segment + layout_.header_words() + layout_.body_words(segment[0]);
+  }
+
+  Output* source_;
+  std::vector<SynapseNode*> nodes_;
+  std::vector<Input*> targets_;
+  std::size_t lanes_;
+  const HotLoops* loops_;
+  Layout layout_;
+  std::vector<Partition> parts_;
+  std::uint64_t bucket_mask_ = 0;
+  std::int32_t longest_ = 0;  // largest delay
+  std::int64_t synapses_ = 0;
+  bool stale_ = true;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,149 @@
+#include "sparse/tables.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/channel.hpp"
+
+namespace procgraph {
+namespace {
+
+constexpr std::uint64_t kLine = 16;
+constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
+
+/// Nodes of one source that are worth merging: counters for all sources and delays must not take
+/// more room than the synapses themselves.
+class Group {
+ public:
+  explicit Group(std::uint64_t n_pre) : n_pre_(n_pre) {}
+
+  bool add(SynapseNode& node, std::uint64_t partitions) {
+    const Member member(node);
+    std::set<Slot> slots = slots_;
+    for (const std::int32_t d : member.delays()) slots.insert({d, member.lowest()});
+    const std::uint64_t synapses = synapses_ + static_cast<std::uint64_t>(member.attrs().synapses);
+    const std::uint64_t counters = slots.size() * partitions * n_pre_;
+    if (slots.size() > UINT16_MAX || counters > std::max(kCounters, synapses)) return false;
+    slots_.swap(slots);
+    synapses_ = synapses;
+    nodes_.push_back(&node);
+    const std::int32_t longest = member.delays().empty() ? 0 : member.delays().back();
+    longest_ = std::max(longest_, longest);
+    return true;
+  }
+
+  const std::vector<SynapseNode*>& nodes() const { return nodes_; }
+  std::int32_t longest() const { return longest_; }
+
+ private:
+  std::uint64_t n_pre_;
+  std::set<Slot> slots_;
+  std::uint64_t synapses_ = 0;
+  std::int32_t longest_ = 0;
+  std::vector<SynapseNode*> nodes_;
+};
+
+}  // namespace
+
+SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t partitions,
+                           const HotLoops& loops)
+    : arena_(arena) {
+  cuts_.resize(static_cast<std::size_t>(partitions) + 1);
+  group(nodes, loops);
+  cut(partitions);
+}
+
+void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
+  std::map<Output*, Group> groups;
+  std::vector<Output*> order;
+  for (const auto& node : nodes) {
+    auto* synapse = dynamic_cast<SynapseNode*>(node.get());
+    if (synapse == nullptr || !synapse->mergeable() || arena_.stride() > UINT32_MAX) continue;
+    Output& source = synapse->inputs[0].channels[0]->source();
+    const auto [found, added] = groups.try_emplace(&source, source.n());
+    if (added) order.push_back(&source);
+    if (found->second.add(*synapse, partitions())) synapse->set_merged(true);
+  }
+  for (Output* source : order) {
+    const Group& found = groups.at(source);
+    if (found.nodes().empty()) continue;
+    source->retain(found.longest() + 2);
+    tables_.push_back(
+        std::make_unique<DeliveryTable>(*source, found.nodes(), source->lanes(), loops));
+  }
+}
+
+/// Cuts the arena so that each partition takes about the same number of synapses.
+void SparseTables::cut(std::int32_t partitions) {
+  std::vector<double> density(arena_.stride() / kLine + 1);
+  double total = 0;
+  for (const auto& table : tables_) {
+    for (const SynapseNode* node : table->nodes()) {
+      const auto& attrs = std::get<SparseAttrs>(node->spec().attrs);
+      const Input& target = node->outputs[0].channels[0]->target();
+      const std::size_t lines = (target.n() + kLine - 1) / kLine;
+      total += static_cast<double>(attrs.synapses);
+      for (std::size_t i = 0; i < lines; ++i) {
+        density[target.offset() / kLine + i] +=
+            static_cast<double>(attrs.synapses) / static_cast<double>(lines);
+      }
+    }
+  }
+  double sum = 0;
+  std::size_t line = 0;
+  for (std::size_t p = 1; p < static_cast<std::size_t>(partitions); ++p) {
+    const double wanted = total * static_cast<double>(p) / partitions;
+    while (line < density.size() && sum + density[line] / 2 < wanted) sum += density[line++];
+    cuts_[p] = std::min(line * kLine, arena_.stride());
+  }
+  cuts_.back() = arena_.stride();
+}
+
+bool SparseTables::stale() const {
+  return std::any_of(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); });
+}
+
+void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
+  std::erase_if(tables_, [](const auto& table) { return table->nodes().empty(); });
+  const auto stale_count = static_cast<double>(
+      std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); }));
+  double done = 0;
+  for (auto& table : tables_) {
+    if (!table->stale()) continue;
+    table->build(cuts_, options, [&](double fraction) {
+      if (options.progress) options.progress((done + fraction) / stale_count);
+    });
+    table->restart(step);
+    done += 1;
+  }
+}
+
+void SparseTables::release(SynapseNode& node, std::int64_t step) {
+  for (auto& table : tables_) {
+    if (&table->source() != &node.inputs[0].channels[0]->source()) continue;
+    table->remove(node);
+    node.set_merged(false);
+    node.take_history(step);
+  }
+}
+
+void SparseTables::reset() {
+  for (auto& table : tables_) table->reset();
+}
+
+void SparseTables::restart(std::int64_t step) {
+  for (auto& table : tables_) {
+    if (!table->stale()) table->restart(step);
+  }
+}
+
+void SparseTables::announce(std::int64_t step) {
+  for (auto& table : tables_) table->announce(step);
+}
+
+void SparseTables::deliver(std::int64_t step, std::size_t part) {
+  for (auto& table : tables_) table->deliver(step, part, arena_.sums(), arena_.stride());
+}
+
+}  // namespace procgraph

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/arena.hpp"
+#include "sparse/table.hpp"
+
+namespace procgraph {
+
+/// All delivery tables of an engine. A sparse node whose events and currents travel in the plainest
+/// way is merged into the table of its source; all others work for themselves.
+class SparseTables {
+ public:
+  using Nodes = std::vector<std::unique_ptr<RuntimeNode>>;
+
+  /// Decides which nodes are merged. The channels must be joined and the arena laid out.
+  SparseTables(const Nodes& nodes, Arena& arena, std::int32_t partitions, const HotLoops& loops);
+
+  /// Builds tables that are new or have lost a node, and picks up the spikes due from `step` on.
+  void refresh(std::int64_t step, const BuildOptions& options);
+  bool stale() const;
+
+  /// Takes a node out of its table; the node then works for itself.
+  void release(SynapseNode& node, std::int64_t step);
+  void reset();
+  /// After the events of the sources were replaced.
+  void restart(std::int64_t step);
+
+  std::size_t partitions() const { return cuts_.size() - 1; }
+  /// Begins of the partitions in the arena, and its end.
+  const Cuts& cuts() const { return cuts_; }
+  const std::vector<std::unique_ptr<DeliveryTable>>& tables() const { return tables_; }
+
+  /// Once a step, before `deliver`.
+  void announce(std::int64_t step);
+  /// Adds what is due in `step` and was emitted before; concurrently for different partitions.
+  void deliver(std::int64_t step, std::size_t part);
+
+ private:
+  void group(const Nodes& nodes, const HotLoops& loops);
+  void cut(std::int32_t partitions);
+
+  Arena& arena_;
+  Cuts cuts_;
+  std::vector<std::unique_ptr<DeliveryTable>> tables_;
+};
+
+}  // namespace procgraph

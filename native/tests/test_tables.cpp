@@ -1,0 +1,243 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "check.hpp"
+#include "graphs.hpp"
+#include "procgraph/engine.hpp"
+
+using namespace procgraph;
+
+namespace {
+
+constexpr std::int64_t kSteps = 40;
+constexpr int kScale = 10;
+
+enum class Weights { common, grid, fine };
+
+/// Two sources with payloads, three projections from the one and one from the other, of which some
+/// meet at one input; delays from 0 on.
+struct Network {
+  Weights weights = Weights::grid;
+  bool drawn = false;
+  std::int64_t n_post = 300;
+
+  int weight_tensor(Builder& b, std::int64_t count, float value) const {
+    Sequence random(static_cast<std::uint64_t>(count));
+    std::vector<float> out;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto x = static_cast<float>(random.below(1 << 24) - (1 << 23)) / 200000;
+      out.push_back(weights == Weights::grid ? std::rint(x * 16) / 16 : x * 100.0f / 3.0f);
+    }
+    return weights == Weights::common ? b.tensor<float>({value}) : b.tensor(out);
+  }
+
+  NodeSpec projection(Builder& b, const std::string& name, std::int64_t m, float value) const {
+    Sequence random(name[0] + static_cast<std::uint64_t>(m));
+    NodeSpec node = synapse(name, "sparse", 20, n_post, kScale);
+    std::vector<std::int32_t> delays;
+    const std::int64_t count = drawn ? 1 << 16 : m;
+    for (std::int64_t i = 0; i < count; ++i) {
+      delays.push_back(static_cast<std::int32_t>(random.below(9)));
+    }
+    const int d = b.tensor(delays);
+    const int w = weight_tensor(b, count, value);
+    if (drawn) {
+      const bool table = weights != Weights::common;
+      node.attr_count = table ? 11 : 10;
+      const int none = b.tensor(std::vector<float>());
+      node.attrs = [=, n = n_post](Packer& p) {
+        p.field("n_pre", 20)
+            .field("n_post", n)
+            .text("rule", "fixed_total")
+            .str("key")
+            .uint64(static_cast<std::uint64_t>(m));
+        p.field("count", m).str("multapses").boolean(true).str("autapses").boolean(true);
+        p.field("synapses", m).field("weights", table ? none : w).field("delay_table", d);
+        if (table) p.field("weight_table", w);
+      };
+      return node;
+    }
+    std::vector<std::int32_t> pre;
+    std::vector<std::int32_t> post;
+    for (std::int64_t i = 0; i < m; ++i) {
+      pre.push_back(static_cast<std::int32_t>(random.below(20)));
+      post.push_back(static_cast<std::int32_t>(random.below(n_post)));
+    }
+    node.attr_count = 6;
+    node.attrs = [=, p = b.tensor(pre), q = b.tensor(post), n = n_post](Packer& out) {
+      out.field("n_pre", 20).field("n_post", n).field("pre", p).field("post", q);
+      out.field("weights", w).field("delays", d);
+    };
+    return node;
+  }
+
+  std::shared_ptr<const Program> program() const {
+    Builder b;
+    Sequence random(5);
+    const int a = b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4), 4));
+    const int c = b.node(event_source(b, "b", 20, random_events(random, kSteps, 20, 2), 4));
+    const int p = b.node(projection(b, "p", 700, 0.5f));
+    const int q = b.node(projection(b, "q", 300, -0.75f));
+    const int r = b.node(projection(b, "r", 500, 0.5f));
+    const int s = b.node(projection(b, "s", 400, 1.5f));
+    const int t = b.node(lif(b, "t", n_post, 0.8f, 30.0f, 1, kScale));
+    const int u = b.node(lif(b, "u", n_post, 0.7f, 20.0f, 0, kScale));
+    b.join({.src = a, .dst = p});
+    b.join({.src = a, .dst = q, .delay = 3});
+    b.join({.src = a, .dst = r, .delay = 1});
+    b.join({.src = c, .dst = s});
+    b.join({.src = p, .dst = t});
+    b.join({.src = q, .dst = t});
+    b.join({.src = r, .dst = u});
+    b.join({.src = s, .dst = u});
+    for (const int node : {a, c, p, q, r, s, t, u}) b.schedule(node);
+    return b.load();
+  }
+};
+
+bool same(const Array& x, const Array& y) {
+  return x.shape == y.shape && std::memcmp(x.data.get(), y.data.get(), x.nbytes()) == 0;
+}
+
+void check_same(Engine& a, Engine& b) {
+  const State x = a.export_state();
+  const State y = b.export_state();
+  CHECK_EQUAL(x.size(), y.size());
+  for (const auto& [key, array] : x) {
+    check::report(y.count(key) == 1 && same(array, y.at(key)), key.c_str(), __FILE__, __LINE__);
+  }
+}
+
+Engine make(const std::shared_ptr<const Program>& program, std::int32_t threads,
+            std::int32_t batch = 1) {
+  return Engine(program, {}, batch, KernelRegistry::process(),
+                {.threads = threads, .build_threads = threads});
+}
+
+/// An engine whose nodes all work for themselves: someone looks at each.
+Engine make_apart(const std::shared_ptr<const Program>& program, std::int32_t batch = 1) {
+  Engine engine = make(program, 1, batch);
+  for (const char* node : {"p", "q", "r", "s"}) engine.record_output(node, "a_out");
+  return engine;
+}
+
+StateView view_of(const State& state) {
+  StateView out;
+  for (const auto& [key, array] : state) out[key] = {array.dtype, array.shape, array.data.get()};
+  return out;
+}
+
+}  // namespace
+
+TEST(tables_give_the_same_bits) {
+  for (const Weights weights : {Weights::common, Weights::grid, Weights::fine}) {
+    for (const bool drawn : {false, true}) {
+      for (const std::int64_t n_post : {300, 70000}) {
+        const auto program = Network{weights, drawn, n_post}.program();
+        for (const std::int32_t threads : {1, 2, 3, 4, 7}) {
+          const std::int32_t batch = threads == 3 ? 3 : 1;
+          Engine merged = make(program, threads, batch);
+          Engine apart = make_apart(program, batch);
+          CHECK_EQUAL(merged.storage().size(), 2u);
+          for (const std::int64_t steps : {7, 33}) {
+            merged.run(steps);
+            apart.run(steps);
+            check_same(merged, apart);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(tables_choose_a_format) {
+  const auto format = [](const Network& network) {
+    return make(network.program(), 1).storage()[0].format;
+  };
+  CHECK_EQUAL(format({Weights::grid, false, 300}), "packed32");
+  CHECK_EQUAL(format({Weights::grid, true, 70000}), "packed32");
+  CHECK_EQUAL(format({Weights::fine, false, 70000}), "book32");
+  CHECK_EQUAL(format({Weights::fine, true, 70000}), "wide");
+  // One projection and weight: nothing but targets.
+  Builder b;
+  Network network{Weights::common, false, 300};
+  Sequence random(5);
+  b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4)));
+  b.node(network.projection(b, "p", 7000, 0.5f));
+  b.node(lif(b, "t", 300, 0.8f, 30.0f, 1, kScale));
+  b.join({.src = 0, .dst = 1});
+  b.join({.src = 1, .dst = 2});
+  for (const int node : {0, 1, 2}) b.schedule(node);
+  CHECK_EQUAL(make(b.load(), 1).storage()[0].format, "index16");
+}
+
+TEST(tables_are_left_while_running) {
+  const auto program = Network{Weights::grid, true, 300}.program();
+  Engine merged = make(program, 2);
+  Engine apart = make_apart(program);
+  merged.run(11);
+  apart.run(11);
+  merged.record_output("q", "a_out");
+  CHECK_EQUAL(merged.storage().size(), 3u);
+  merged.run(6);
+  apart.run(6);
+  check_same(merged, apart);
+  Array w = merged.read("p", "weights", "");
+  CHECK_EQUAL(w.count(), 700);
+  for (std::int64_t i = 0; i < 700; ++i) w.as<float>()[i] *= 0.5f;
+  for (Engine* engine : {&merged, &apart}) {
+    engine->write("p", "weights", "", {w.dtype, w.shape, w.data.get()});
+  }
+  merged.run(8);
+  apart.run(8);
+  check_same(merged, apart);
+  merged.reset();
+  apart.reset();
+  merged.run(20);
+  apart.run(20);
+  check_same(merged, apart);
+}
+
+TEST(tables_take_over_a_checkpoint) {
+  const auto program = Network{Weights::grid, false, 300}.program();
+  for (const std::int64_t when : {0, 1, 5, 17}) {
+    Engine first = make_apart(program, 2);
+    first.run(when);
+    const State state = first.export_state();
+    Engine second = make(program, 3, 2);
+    second.run(3);
+    second.import_state(when, 7, view_of(state));
+    CHECK_EQUAL(second.storage().size(), 2u);
+    first.run(12);
+    second.run(12);
+    check_same(first, second);
+  }
+}
+
+TEST(histories_that_differ_part_a_table) {
+  const auto program = Network{Weights::grid, false, 300}.program();
+  Engine first = make_apart(program);
+  first.run(12);
+  State state = first.export_state();
+  Array& rows = state.at("r/history/s_in");
+  CHECK(rows.count() > 4);
+  rows.as<std::int32_t>()[3] += 1;
+  Engine second = make(program, 1);
+  second.import_state(12, 7, view_of(state));
+  first.import_state(12, 7, view_of(state));
+  CHECK_EQUAL(second.storage().size(), 3u);
+  first.run(12);
+  second.run(12);
+  check_same(first, second);
+}
+
+TEST(building_reports_its_progress) {
+  std::vector<double> seen;
+  const auto program = Network{Weights::grid, true, 300}.program();
+  const auto progress = [&](double fraction) { seen.push_back(fraction); };
+  Engine engine(program, {}, 1, KernelRegistry::process(), {.threads = 1, .progress = progress});
+  CHECK(!seen.empty() && seen.back() == 1.0 && std::is_sorted(seen.begin(), seen.end()));
+  CHECK_THROWS(argument, Engine(program, {}, 1, KernelRegistry::process(), {.threads = 0}));
+}

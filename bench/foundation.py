@@ -16,10 +16,15 @@ from collections.abc import Callable
 import numpy as np
 
 import procgraph as pg
-from procgraph.processes import LIF, BernoulliSource, Dense, EventCamera, FrameSource, PoissonSource
+from procgraph.processes import LIF, BernoulliSource, Dense, EventCamera, FrameSource
 
 REPEATS = 7
-LAVA_CHAIN_US = {2: 167, 5: 671, 10: 1476, 20: 3585}  # Processes: lowest us a step of Lava 0.10, alternating LIF and Dense
+LAVA_CHAIN_US = {
+    2: 167,
+    5: 671,
+    10: 1476,
+    20: 3585,
+}  # Processes: lowest us a step of Lava 0.10, alternating LIF and Dense
 START = (
     "import time; t = time.perf_counter()\n"
     "import numpy as np, procgraph as pg\n"
@@ -104,7 +109,10 @@ def camera_us() -> float:
 
 def start_seconds() -> float:
     """Import, compile and first step in a fresh interpreter."""
-    runs = [subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout for _ in range(5)]
+    runs = [
+        subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout
+        for _ in range(5)
+    ]
     return statistics.median(float(r) for r in runs)
 
 
@@ -124,9 +132,18 @@ def main() -> None:
         label = f"chain of {processes} Processes of 4 neurons, us a Process and step"
         rows.append((label, us / processes, 1.0, f"Lava's lowest is {lava / us:,.0f} times as long"))
     dense, limit = per_step_us(dense_graph(), 5_000), dense_limit_us()
-    rows.append(("Dense 1000x1000, 10 % active -> LIF, us a step", dense, 25.0, f"NumPy row sums {limit:.0f} us; Lava 510 us"))
+    rows.append(
+        ("Dense 1000x1000, 10 % active -> LIF, us a step", dense, 25.0, f"NumPy row sums {limit:.0f} us; Lava 510 us")
+    )
     bandwidth = copy_gb_per_s()
-    rows.append(("a million LIF neurons, ns a neuron and step", neurons_ns(), 1.0, f"20 bytes each; from main memory {20 / bandwidth:.2f} ns at {bandwidth:.0f} GB/s, less from L3"))
+    rows.append(
+        (
+            "a million LIF neurons, ns a neuron and step",
+            neurons_ns(),
+            1.0,
+            f"20 bytes each; from main memory {20 / bandwidth:.2f} ns at {bandwidth:.0f} GB/s, less from L3",
+        )
+    )
     rows.append(("event camera 160x120, us a frame", camera_us(), 50.0, ""))
     rows.append(("import + compile + first step, s", start_seconds(), 0.3, ""))
     rows.append(("get and set 1e6 floats, ms", access_ms(), 20.0, "two copies of 4 MB"))

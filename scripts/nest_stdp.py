@@ -20,7 +20,9 @@ def main() -> None:
     # A spike generator's spike at t reaches a neuron at t + delay; parrots then emit at t + 1.
     neurons = {}
     for side, fired in trains.items():
-        sources = nest.Create("spike_generator", PAIRS, params=[{"spike_times": np.flatnonzero(row) + 1.0} for row in fired])
+        sources = nest.Create(
+            "spike_generator", PAIRS, params=[{"spike_times": np.flatnonzero(row) + 1.0} for row in fired]
+        )
         neurons[side] = nest.Create("parrot_neuron", PAIRS)
         nest.Connect(sources, neurons[side], "one_to_one", {"delay": 1.0})
     synapse = {

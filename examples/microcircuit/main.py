@@ -33,8 +33,12 @@ def main() -> None:
         rt.run(seconds=arguments.seconds)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         after = rt.stats()["events"]
-        print(f"{arguments.seconds:g} s simulated in {wall:.2f} s ({cpu:.2f} CPU s): {wall / arguments.seconds:.2f} times real time")
-        rates = np.array([(after[p] - before[p]) / circuit.populations[p].shape[0] / arguments.seconds for p in POPULATIONS])
+        print(
+            f"{arguments.seconds:g} s simulated in {wall:.2f} s ({cpu:.2f} CPU s): {wall / arguments.seconds:.2f} times real time"
+        )
+        rates = np.array(
+            [(after[p] - before[p]) / circuit.populations[p].shape[0] / arguments.seconds for p in POPULATIONS]
+        )
         print(f"{'population':>10s} {'rate Hz':>8s} {'published':>9s}")
         for name, rate, published in zip(POPULATIONS, rates, PUBLISHED_HZ):
             print(f"{name:>10s} {rate:8.2f} {published:9.2f}")

@@ -66,7 +66,9 @@ class LoihiRule(Rule):
             raise ParameterError(f"{self.label} needs dw= or dt=, such as dw='2^-2 * x1 * y0 - 2^-2 * y1 * x0'.")
         skips = {int(k) for text in texts.values() for k in EVERY.findall(text)}
         if len(skips) > 1:
-            raise ParameterError(f"{self.label} uses {', '.join(f'u{k}' for k in sorted(skips))}; allowed: one k for all terms.")
+            raise ParameterError(
+                f"{self.label} uses {', '.join(f'u{k}' for k in sorted(skips))}; allowed: one k for all terms."
+            )
         self.every = 2 ** skips.pop() if skips else 1
         self.trees = {key: _parse(text, f"{self.label}.d{key}") for key, text in texts.items()}
         used = {n.id for tree in self.trees.values() for n in ast.walk(tree) if isinstance(n, ast.Name)}
@@ -137,4 +139,6 @@ def _evaluate(node: ast.AST, scope: Mapping[str, Any]) -> Any:
     left, right = _evaluate(node.left, scope), _evaluate(node.right, scope)
     if isinstance(node.op, ast.Pow):
         return float(left**right)
-    return left + right if isinstance(node.op, ast.Add) else left - right if isinstance(node.op, ast.Sub) else left * right
+    return (
+        left + right if isinstance(node.op, ast.Add) else left - right if isinstance(node.op, ast.Sub) else left * right
+    )

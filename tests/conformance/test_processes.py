@@ -23,7 +23,10 @@ from random_graphs import differences, run_graph
 
 STEPS = 80
 SHAPES = [(1,), (3, 5), (2, 3, 7), (600,)]  # 600: more than one chunk of the native engine
-HOST_ONLY = {"Gymnasium": "runs a game in Python: tests/integration", "VizDoom": "runs a game in Python: tests/integration"}
+HOST_ONLY = {
+    "Gymnasium": "runs a game in Python: tests/integration",
+    "VizDoom": "runs a game in Python: tests/integration",
+}
 
 BUILTIN = {name: getattr(zoo, name) for name in zoo.__all__}
 ELEMENTWISE = sorted(name for name, cls in BUILTIN.items() if is_elementwise(cls))
@@ -34,7 +37,12 @@ def vary(cls: type[Process], shape: tuple[int, ...], rng: np.random.Generator) -
     """Per-element values around the defaults, for every float parameter that allows it."""
     values = {}
     for key, declared in cls.declarations.items():
-        if isinstance(declared, Param) and declared.dtype == "float32" and not declared.scalar and isinstance(declared.default, (int, float)):
+        if (
+            isinstance(declared, Param)
+            and declared.dtype == "float32"
+            and not declared.scalar
+            and isinstance(declared.default, (int, float))
+        ):
             base = float(declared.default)
             trial = base * (1 + 0.1 * rng.random(shape)) if base else 0.01 * rng.random(shape)
             try:
@@ -96,14 +104,38 @@ def test_element_wise(name: str, per_element: bool, shape: tuple[int, ...], back
 SYNAPSES: dict[str, Callable[[np.random.Generator], Process]] = {
     "Dense": lambda r: zoo.Dense(r.normal(size=(7, 12)), delay=r.integers(0, 5, (7, 12)), name="subject"),
     "Dense-common": lambda r: zoo.Dense(r.normal(size=(7, 12)), delay=0, name="subject"),
-    "Sparse": lambda r: zoo.Sparse(r.normal(size=50), pre=r.integers(0, 12, 50), post=r.integers(0, 7, 50), n_pre=12, n_post=7, delay=r.integers(0, 9, 50), name="subject"),
-    "Sparse-rule": lambda r: zoo.Sparse(0.3, rule="fixed_probability", p=0.4, n_pre=12, n_post=7, delay=2, name="subject"),
+    "Sparse": lambda r: zoo.Sparse(
+        r.normal(size=50),
+        pre=r.integers(0, 12, 50),
+        post=r.integers(0, 7, 50),
+        n_pre=12,
+        n_post=7,
+        delay=r.integers(0, 9, 50),
+        name="subject",
+    ),
+    "Sparse-rule": lambda r: zoo.Sparse(
+        0.3, rule="fixed_probability", p=0.4, n_pre=12, n_post=7, delay=2, name="subject"
+    ),
     "Sparse-drawn": lambda r: zoo.Sparse(
-        pg.Normal(0.3, 0.1, low=0.0), rule="fixed_total", count=60, n_pre=12, n_post=7, delay=pg.Uniform(0.5, 6.0), name="subject"
+        pg.Normal(0.3, 0.1, low=0.0),
+        rule="fixed_total",
+        count=60,
+        n_pre=12,
+        n_post=7,
+        delay=pg.Uniform(0.5, 6.0),
+        name="subject",
     ),
     "OneToOne": lambda r: zoo.OneToOne(r.normal(size=12), delay=r.integers(0, 4, 12), name="subject"),
     "AllToAll": lambda r: zoo.AllToAll(0.7, n_pre=12, n_post=7, delay=3, name="subject"),
-    "Conv2d": lambda r: zoo.Conv2d(r.normal(size=(4, 1, 2, 3)), in_shape=(2, 2, 3), padding=1, stride=(1, 2), groups=2, delay=r.integers(0, 3, (4, 1, 2, 3)), name="subject"),
+    "Conv2d": lambda r: zoo.Conv2d(
+        r.normal(size=(4, 1, 2, 3)),
+        in_shape=(2, 2, 3),
+        padding=1,
+        stride=(1, 2),
+        groups=2,
+        delay=r.integers(0, 3, (4, 1, 2, 3)),
+        name="subject",
+    ),
     "AvgPool2d": lambda r: zoo.AvgPool2d(2, in_shape=(2, 2, 3), stride=1, name="subject"),
     "SumPool2d": lambda r: zoo.SumPool2d((1, 3), in_shape=(2, 2, 3), name="subject"),
 }
@@ -137,7 +169,14 @@ STRUCTURAL = {"Argmax", "CurrentSource", "FrameSource", "Plastic", "SpikeSource"
 def test_sources_and_argmax(cycle: bool, backend: str) -> None:
     def build() -> pg.Graph:
         rng = np.random.default_rng(2)
-        spikes = zoo.SpikeSource(rng.integers(0, 40, 90), rng.integers(0, 5, 90), rng.integers(-4, 5, 90), shape=5, cycle=40 * cycle, period=2)
+        spikes = zoo.SpikeSource(
+            rng.integers(0, 40, 90),
+            rng.integers(0, 5, 90),
+            rng.integers(-4, 5, 90),
+            shape=5,
+            cycle=40 * cycle,
+            period=2,
+        )
         decide = zoo.Argmax(window=5, idle=-1, initial=3, name="subject")
         spikes.s_out.connect(decide.s_in)
         current = zoo.CurrentSource(rng.normal(size=(13, 5)), cycle=cycle)

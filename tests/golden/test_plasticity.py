@@ -24,7 +24,15 @@ DEVICES = ("cpu", "reference")
 NEST = np.load(Path(__file__).parent / "nest_stdp.npz")
 
 
-def change(rule: Rule, pre: list[int], post: list[int], device: str, steps: int = 400, post_delay: int = 0, modulator: float | None = None) -> float:
+def change(
+    rule: Rule,
+    pre: list[int],
+    post: list[int],
+    device: str,
+    steps: int = 400,
+    post_delay: int = 0,
+    modulator: float | None = None,
+) -> float:
     """Change of a weight of 0.5 by spikes at the given steps."""
     source, target = (SpikeSource(times, [0] * len(times), shape=1) for times in (pre, post))
     learned, pop = Plastic(Dense([[0.5]]), rule, name="syn"), LIF(shape=1, v_th=1e6)
@@ -120,7 +128,15 @@ def test_pair_stdp_is_that_of_nest(device: str) -> None:
     learned.a_out.connect(pop.a_in)
     with pg.compile(pg.Graph(pop), device) as rt:
         # NEST brings a weight up to date when its source fires: compare just after the last such event of each tenth.
-        last = np.stack([[np.max(NEST["pre"][(NEST["pre"][:, 0] == i) & (NEST["pre"][:, 1] < (k + 1) * steps // 10 - 2), 1]) for i in range(pairs)] for k in range(10)])
+        last = np.stack(
+            [
+                [
+                    np.max(NEST["pre"][(NEST["pre"][:, 0] == i) & (NEST["pre"][:, 1] < (k + 1) * steps // 10 - 2), 1])
+                    for i in range(pairs)
+                ]
+                for k in range(10)
+            ]
+        )
         weights = np.full((10, pairs), np.nan)
         for step in np.unique(last):
             rt.run(steps=int(step) + 1 - rt.step)

@@ -74,10 +74,17 @@ def test_a_python_model_that_raises_while_others_wait(device: str) -> None:
     pop.s_out.connect(sensor.s_in)
 
     def run() -> None:
-        with pg.compile(pg.Graph(pop), device) as rt, pytest.raises(ModelError, match=r"sensor \(Failing\) raised ValueError at step 20: the sensor broke") as caught:
+        with (
+            pg.compile(pg.Graph(pop), device) as rt,
+            pytest.raises(
+                ModelError, match=r"sensor \(Failing\) raised ValueError at step 20: the sensor broke"
+            ) as caught,
+        ):
             rt.run(steps=1000)
         assert isinstance(caught.value.__cause__, ValueError)
-        assert "run_step" in "".join(t.name for t in caught.traceback) or caught.value.__cause__.__traceback__ is not None
+        assert (
+            "run_step" in "".join(t.name for t in caught.traceback) or caught.value.__cause__.__traceback__ is not None
+        )
 
     ends_in_time(run)
 
@@ -89,7 +96,10 @@ def test_a_cycle_without_delay(device: str) -> None:
     b >> OneToOne(name="ba", delay=0) >> a
 
     def run() -> None:
-        with pytest.raises(CycleError, match=r"cycle without delay: .*a.*ab.*b.*ba.*Give one of its connections or synapses a delay of at least 1 step"):
+        with pytest.raises(
+            CycleError,
+            match=r"cycle without delay: .*a.*ab.*b.*ba.*Give one of its connections or synapses a delay of at least 1 step",
+        ):
             pg.compile(pg.Graph(a), device)
 
     ends_in_time(run)
@@ -103,7 +113,10 @@ def test_a_producer_that_overfills_a_bounded_channel(device: str, policy: str, e
     fast.s_out.connect(slow.s_in, capacity=8, when_full=policy)
 
     def run() -> None:
-        with pg.compile(pg.Graph(slow), device) as rt, pytest.raises(error, match=r"fast\.s_out.* -> .*slow\.s_in.*full.*step 9") as caught:
+        with (
+            pg.compile(pg.Graph(slow), device) as rt,
+            pytest.raises(error, match=r"fast\.s_out.* -> .*slow\.s_in.*full.*step 9") as caught,
+        ):
             rt.run(steps=1000)
         if policy == "block":
             assert "wait" in str(caught.value)
@@ -117,7 +130,10 @@ def test_a_consumer_that_never_reads(policy: str) -> None:
     writer.out.connect(lazy.inbox, capacity=16, when_full=policy)
 
     def run() -> None:
-        with pg.compile(pg.Graph(lazy)) as rt, pytest.raises((ChannelBlockedError, ChannelOverflowError), match=r"lazy\.inbox has not read them"):
+        with (
+            pg.compile(pg.Graph(lazy)) as rt,
+            pytest.raises((ChannelBlockedError, ChannelOverflowError), match=r"lazy\.inbox has not read them"),
+        ):
             rt.run(steps=1000)
 
     ends_in_time(run)
@@ -183,14 +199,17 @@ def test_ctrl_c_in_the_middle_of_a_run(realtime: str) -> None:
                 print("interrupted", before > 0, rt.step - before, flush=True)
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        time.sleep(0.2)
-        started = time.perf_counter()
-        os.kill(process.pid, signal.SIGINT)
-        assert process.stdout.readline() == "interrupted True 3\n"
-        assert time.perf_counter() - started < LIMIT_S
-        assert process.wait(timeout=5) == 0
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "running\n"
+            time.sleep(0.2)
+            started = time.perf_counter()
+            os.kill(process.pid, signal.SIGINT)
+            assert process.stdout.readline() == "interrupted True 3\n"
+            assert time.perf_counter() - started < LIMIT_S
+            assert process.wait(timeout=5) == 0
+        finally:
+            process.kill()  # leaving the block would wait for it for ever
 
 
 def test_no_thread_or_process_is_left() -> None:
@@ -201,7 +220,9 @@ def test_no_thread_or_process_is_left() -> None:
             rt.run(blocking=False, realtime=1.0)
             time.sleep(0.01)
         assert threading.active_count() == before
-    children = [p for p in os.listdir("/proc") if p.isdigit() and _parent(p) == os.getpid()] if os.path.isdir("/proc") else []
+    children = (
+        [p for p in os.listdir("/proc") if p.isdigit() and _parent(p) == os.getpid()] if os.path.isdir("/proc") else []
+    )
     assert children == []
 
 

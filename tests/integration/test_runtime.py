@@ -208,7 +208,10 @@ class TestCheckpoints:
             with pytest.raises(CheckpointError, match="wanted a checkpoint"):
                 rt.restore(tmp_path / "p.pgx")
         path.write_bytes(data)
-        with pg.compile(pg.Graph(LIF(shape=3)), device) as other, pytest.raises(CheckpointError, match="another Program"):
+        with (
+            pg.compile(pg.Graph(LIF(shape=3)), device) as other,
+            pytest.raises(CheckpointError, match="another Program"),
+        ):
             other.restore(path)
         with pg.compile(graph, device, batch=2) as wide, pytest.raises(CheckpointError, match="lanes"):
             wide.restore(path)
@@ -253,7 +256,14 @@ def test_hierarchical_processes(device: str) -> None:
     source.s_out.connect(outer.s_in)
     outer.s_out.connect(sink.s_in)
     with pg.compile(pg.Graph(source), device) as rt:
-        assert [n.name for n in rt.program.ir.nodes] == ["outer.between", "outer.first", "outer.into", "outer.second", "sink", "spikesource_0"]
+        assert [n.name for n in rt.program.ir.nodes] == [
+            "outer.between",
+            "outer.first",
+            "outer.into",
+            "outer.second",
+            "sink",
+            "spikesource_0",
+        ]
         spikes = rt.probe(outer.s_out)
         rt.run(steps=10)
         assert spikes.events[["step", "index"]].tolist() == [(1, 0), (5, 2)]

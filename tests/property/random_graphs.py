@@ -39,7 +39,9 @@ class Inject(pg.Process):
 
 class InjectModel(pg.PythonModel, process=Inject):
     def run_step(self) -> None:
-        self.c_out.emit(np.sin(self.step + np.arange(self.s_in.size, dtype=np.float32)).reshape(self.s_in.shape) * (1 + self.s_in))
+        self.c_out.emit(
+            np.sin(self.step + np.arange(self.s_in.size, dtype=np.float32)).reshape(self.s_in.shape) * (1 + self.s_in)
+        )
 
 
 class Builder:
@@ -78,14 +80,23 @@ class Builder:
         kind = self.pick("PoissonSource", "BernoulliSource", "SpikeSource", "CurrentSource")
         common: dict[str, Any] = {"name": self.name(kind), **self.timing()}
         if kind in ("PoissonSource", "BernoulliSource"):
-            process = getattr(zoo, kind)(shape=n, rate=self.values(0.0, 600.0 if kind == "PoissonSource" else 180.0, n), **common)
+            process = getattr(zoo, kind)(
+                shape=n, rate=self.values(0.0, 600.0 if kind == "PoissonSource" else 180.0, n), **common
+            )
         elif kind == "SpikeSource":
             events = int(rng.integers(1, 40))
             process = zoo.SpikeSource(
-                steps=rng.integers(0, 30, events), index=rng.integers(0, n, events), payload=rng.integers(-3, 4, events), shape=n, cycle=int(self.pick(0, 30)), **common
+                steps=rng.integers(0, 30, events),
+                index=rng.integers(0, n, events),
+                payload=rng.integers(-3, 4, events),
+                shape=n,
+                cycle=int(self.pick(0, 30)),
+                **common,
             )
         else:
-            process = zoo.CurrentSource(rng.normal(0.0, 0.5, (int(rng.integers(1, 12)), n)), cycle=bool(rng.integers(2)), **common)
+            process = zoo.CurrentSource(
+                rng.normal(0.0, 0.5, (int(rng.integers(1, 12)), n)), cycle=bool(rng.integers(2)), **common
+            )
             self.processes.append(process)
             self.population(n).a_in  # noqa: B018
             process.c_out.connect(self.driven[-1][1], delay=int(rng.integers(0, 4)))
@@ -117,7 +128,9 @@ class Builder:
     def host(self) -> None:
         n = self.size()
         period = int(self.pick(1, 2, 5))
-        process = self.pick(Echo, Inject)(name=self.name("host"), shape=n, period=period, phase=int(self.rng.integers(period)))
+        process = self.pick(Echo, Inject)(
+            name=self.name("host"), shape=n, period=period, phase=int(self.rng.integers(period))
+        )
         self.processes.append(process)
         _, out = self.spiking[self.rng.integers(len(self.spiking))]
         out.gather(self.rng.integers(0, out.shape[0], n)).connect(process.s_in, delay=int(self.rng.integers(0, 3)))
@@ -176,7 +189,15 @@ class Builder:
     def _sparse(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
         m = int(self.rng.integers(0, 60))
         pre, post = self.rng.integers(0, n_pre, m), self.rng.integers(0, n_post, m)
-        return zoo.Sparse(self.weights(m, scale), pre=pre, post=post, n_pre=n_pre, n_post=n_post, delay=self.delay(least, (m,)), **self.options("sparse"))
+        return zoo.Sparse(
+            self.weights(m, scale),
+            pre=pre,
+            post=post,
+            n_pre=n_pre,
+            n_post=n_post,
+            delay=self.delay(least, (m,)),
+            **self.options("sparse"),
+        )
 
     def _rule(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
         rule = self.pick("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total")
@@ -212,12 +233,24 @@ class Builder:
         return zoo.OneToOne(self.weights(n_post, scale), delay=self.delay(least, (n_post,)), **self.options("one"))
 
     def _all(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
-        return zoo.AllToAll(float(self.rng.normal(0.0, 0.3) * scale), n_pre=n_pre, n_post=n_post, delay=self.delay(least, None), **self.options("all"))
+        return zoo.AllToAll(
+            float(self.rng.normal(0.0, 0.3) * scale),
+            n_pre=n_pre,
+            n_post=n_post,
+            delay=self.delay(least, None),
+            **self.options("all"),
+        )
 
     def _conv(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
         groups = int(self.pick(1, 2))
         shape = (2, 2 // groups, 2, 2)
-        return zoo.Conv2d(self.weights(shape, scale), in_shape=(2, 4, 5), groups=groups, delay=self.delay(least, shape), **self.options("conv"))
+        return zoo.Conv2d(
+            self.weights(shape, scale),
+            in_shape=(2, 4, 5),
+            groups=groups,
+            delay=self.delay(least, shape),
+            **self.options("conv"),
+        )
 
     def _plastic(self, source: Process, out: Any, target: Process, into: Any) -> None:
         n_pre, n_post = out.shape[0], target.shape[0]
@@ -256,7 +289,9 @@ class Builder:
             self.projection()
         if self.rng.random() < 0.3:
             _, out = self.spiking[self.rng.integers(len(self.spiking))]
-            decoder = zoo.Argmax(window=int(self.rng.integers(1, 7)), idle=int(self.pick(-1, 0)), name=self.name("argmax"))
+            decoder = zoo.Argmax(
+                window=int(self.rng.integers(1, 7)), idle=int(self.pick(-1, 0)), name=self.name("argmax")
+            )
             out.connect(decoder.s_in)
             self.processes.append(decoder)
         return pg.Graph(*self.processes, dt=float(self.pick(1.0, 0.5, 0.1)), seed=int(self.rng.integers(2**40)))

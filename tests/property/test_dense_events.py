@@ -36,7 +36,15 @@ def build(seed: int) -> pg.Graph:
         synapse.a_out.connect(target.a_in)
         processes += [synapse, target]
         if rng.random() < 0.5:
-            back = zoo.Sparse(float(rng.normal(0.1, 0.3)), n_pre=n, n_post=n, rule="fixed_total", count=2 * n, delay=int(rng.integers(1, 4)), name=f"back{i}")
+            back = zoo.Sparse(
+                float(rng.normal(0.1, 0.3)),
+                n_pre=n,
+                n_post=n,
+                rule="fixed_total",
+                count=2 * n,
+                delay=int(rng.integers(1, 4)),
+                name=f"back{i}",
+            )
             target.s_out.connect(back.s_in)
             back.a_out.connect(target.a_in)
             processes.append(back)
@@ -56,7 +64,9 @@ def run(seed: int, device: str, probe_at: int | None = None, **options: int) -> 
 class TestDenseEvents:
     @slow
     @given(seeds, st.integers(1, 3), st.sampled_from([1, 2, 3, 7]), st.sampled_from([None, 0, 6]))
-    def test_same_bits(self, monkeypatch: pytest.MonkeyPatch, seed: int, batch: int, threads: int, probe_at: int | None) -> None:
+    def test_same_bits(
+        self, monkeypatch: pytest.MonkeyPatch, seed: int, batch: int, threads: int, probe_at: int | None
+    ) -> None:
         monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")
         reference = run(seed, "reference", batch=batch)
         assert differences(reference, run(seed, "cpu", probe_at, batch=batch, threads=threads)) == []

@@ -68,7 +68,9 @@ class TestRandomGraphs:
 
     @few
     @given(seeds, st.sampled_from([("cpu", "reference"), ("reference", "cpu"), ("cpu", "cpu")]), st.integers(0, STEPS))
-    def test_a_checkpoint_moves_between_backends(self, tmp_path_factory: object, seed: int, devices: tuple[str, str], when: int) -> None:
+    def test_a_checkpoint_moves_between_backends(
+        self, tmp_path_factory: object, seed: int, devices: tuple[str, str], when: int
+    ) -> None:
         path = tmp_path_factory.mktemp("checkpoint") / "a.ckpt"  # type: ignore[attr-defined]
         with pg.compile(Builder(seed, plastic=seed % 2 == 0).build(), devices[0]) as first:
             first.run(steps=when)

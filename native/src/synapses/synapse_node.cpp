@@ -108,8 +108,8 @@ void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
 }
 
 bool SynapseNode::passes_dense() const {
-  return fused_ != nullptr && projection_ != nullptr && !projection_->diagonal().empty() && spec().period == 1 &&
-         inputs[0].channels.size() == 1;
+  return fused_ != nullptr && projection_ != nullptr && !projection_->diagonal().empty() &&
+         spec().period == 1 && inputs[0].channels.size() == 1;
 }
 
 Input* SynapseNode::passes_into() const {

@@ -36,21 +36,33 @@ class CpuBackend:
         try:
             from procgraph import _native
         except ImportError as error:
-            return [DeviceInfo("cpu", "native engine", f"the compiled module is missing ({error}); install the package with a C++ compiler")]
+            return [
+                DeviceInfo(
+                    "cpu",
+                    "native engine",
+                    f"the compiled module is missing ({error}); install the package with a C++ compiler",
+                )
+            ]
         return [DeviceInfo("cpu", f"native engine, instruction set {_native.isa()}")]
 
     def claims(self, ir: SpikeIR) -> Claim:
-        return Claim({i: SECONDS_PER_NODE + n.n * SECONDS_PER_ELEMENT for i, n in enumerate(ir.nodes) if n.op != "host"})
+        return Claim(
+            {i: SECONDS_PER_NODE + n.n * SECONDS_PER_ELEMENT for i, n in enumerate(ir.nodes) if n.op != "host"}
+        )
 
     def load(self, program: Program, options: LoadOptions) -> object:
         try:
             from procgraph import _native
             from procgraph.models.cpu.executor import CpuExecutor
         except ImportError as error:
-            raise DeviceError(f"device 'cpu' needs the compiled module: {error}. Install the package, or use devices='reference'.") from error
+            raise DeviceError(
+                f"device 'cpu' needs the compiled module: {error}. Install the package, or use devices='reference'."
+            ) from error
         for kernel in program.ir.kernels:
             if not options.trusted:
-                raise BackendError(f"this Program brings the source of {kernel.name!r}, which would be compiled and run. If you trust it, pass trust_kernels=True.")
+                raise BackendError(
+                    f"this Program brings the source of {kernel.name!r}, which would be compiled and run. If you trust it, pass trust_kernels=True."
+                )
             if not _native.has_kernel(kernel.name, kernel.hash):
                 self._add_kernel(program.ir, kernel, options)
         return CpuExecutor(program, options)
@@ -66,5 +78,7 @@ class CpuBackend:
             except (BackendError, OSError) as error:
                 options.warn(f"{kernel.name} runs as NumPy, much slower: {error}")
         else:
-            options.warn(f"{kernel.name} runs as NumPy, much slower: no C++ compiler was found. Install g++ or clang++, or set CXX.")
+            options.warn(
+                f"{kernel.name} runs as NumPy, much slower: no C++ compiler was found. Install g++ or clang++, or set CXX."
+            )
         _native.register_kernel(kernel.name, kernel.hash, numpy_kernel(ir, kernel.hash))

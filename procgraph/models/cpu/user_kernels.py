@@ -24,7 +24,16 @@ from procgraph.spec.trace import Namespace, nested, settle
 
 __all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
 
-COMPILER_FLAGS = ["-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared"]
+COMPILER_FLAGS = [
+    "-std=c++20",
+    "-O3",
+    "-march=native",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+]
 COMPILE_TIMEOUT_S = 120
 Arrays = Sequence[NDArray[Any]]
 
@@ -44,7 +53,9 @@ def _cache_folder() -> Path:
 
 
 def _compiler_version(compiler: str) -> str:
-    return subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False).stdout
+    return subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+    ).stdout
 
 
 def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
@@ -53,7 +64,9 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     Raises:
         BackendError: the compiler failed; the text holds its messages.
     """
-    content = "\0".join([kernel.source, *COMPILER_FLAGS, _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()])
+    content = "\0".join(
+        [kernel.source, *COMPILER_FLAGS, _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()]
+    )
     digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     suffix = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
     library = _cache_folder() / f"{digest}{suffix}"
@@ -115,7 +128,9 @@ def _rule_kernel(
     def kernel(
         columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays
     ) -> None:
-        _step(step, owner, function["columns"], columns, function["states"], states, dict(zip(function["inputs"], inputs)))
+        _step(
+            step, owner, function["columns"], columns, function["states"], states, dict(zip(function["inputs"], inputs))
+        )
 
     return kernel
 

@@ -39,11 +39,17 @@ class Gymnasium(Process):
     watch = Param(False, dtype="bool")
     model = "procgraph.models.python.gymnasium:GymnasiumModel"
 
-    def __init__(self, *, options: Mapping[str, Any] | None = None, actions: list[int] | None = None, **values: Any) -> None:
+    def __init__(
+        self, *, options: Mapping[str, Any] | None = None, actions: list[int] | None = None, **values: Any
+    ) -> None:
         super().__init__(**values)
         self.options = dict(options or {})
-        if actions is not None and (not actions or not all(isinstance(a, int) and not isinstance(a, bool) for a in actions)):
-            raise ParameterError(f"{self.label}.actions is {actions!r}; allowed: a list of environment actions, such as [0, 2, 3].")
+        if actions is not None and (
+            not actions or not all(isinstance(a, int) and not isinstance(a, bool) for a in actions)
+        ):
+            raise ParameterError(
+                f"{self.label}.actions is {actions!r}; allowed: a list of environment actions, such as [0, 2, 3]."
+            )
         self.actions = None if actions is None else list(actions)
         self._spaces: dict[str, Shape] | None = None
 

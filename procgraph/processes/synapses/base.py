@@ -25,7 +25,9 @@ class Synapse(Process):
     s_in = In(Graded, flat=True)
     a_out = Out(Current, flat=True)
     weights = Data("float32", doc="synaptic weights, in the unit of the target's input")
-    w_max = Param(0.0, ge=0.0, scalar=True, doc="largest magnitude that weights may be set to while running; 0: the initial one")
+    w_max = Param(
+        0.0, ge=0.0, scalar=True, doc="largest magnitude that weights may be set to while running; 0: the initial one"
+    )
 
     def output_bound(self, name: str) -> float:
         return 0.0
@@ -63,7 +65,9 @@ def check_weights(weights: Any, owner: str) -> NDArray[np.float32]:
     bad = ~np.isfinite(result)
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ParameterError(f"{owner}.weights{list(place)} is {array[place]}; allowed: finite float32 numbers. {int(bad.sum())} of {bad.size} are not.")
+        raise ParameterError(
+            f"{owner}.weights{list(place)} is {array[place]}; allowed: finite float32 numbers. {int(bad.sum())} of {bad.size} are not."
+        )
     return result
 
 
@@ -79,9 +83,15 @@ def check_delays(delay: Any, shape: tuple[int, ...] | None, owner: str) -> int |
     array = np.asarray(delay)
     if array.dtype.kind not in "iu" or (array.size and not (0 <= array.min() and array.max() <= MAX_DELAY)):
         worst = "" if array.dtype.kind not in "iuf" or not array.size else f" (from {array.min()} to {array.max()})"
-        raise ParameterError(f"{owner}.delay is {delay!r}{worst}; allowed: {allowed}." if array.ndim == 0 else f"{owner}.delay has values out of range{worst}; allowed: {allowed}.")
+        raise ParameterError(
+            f"{owner}.delay is {delay!r}{worst}; allowed: {allowed}."
+            if array.ndim == 0
+            else f"{owner}.delay has values out of range{worst}; allowed: {allowed}."
+        )
     if array.ndim == 0:
         return int(array)
     if array.shape != shape:
-        raise ParameterError(f"{owner}.delay has shape {array.shape}; allowed: one delay, or shape {shape} as the weights.")
+        raise ParameterError(
+            f"{owner}.delay has shape {array.shape}; allowed: one delay, or shape {shape} as the weights."
+        )
     return np.ascontiguousarray(array, dtype=np.int32)

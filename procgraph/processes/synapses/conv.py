@@ -16,7 +16,9 @@ __all__ = ["AvgPool2d", "Conv2d", "SumPool2d"]
 
 def _pair(value: Any, what: str, least: int) -> list[int]:
     items = list(value) if isinstance(value, (tuple, list)) else [value, value]
-    if len(items) != 2 or not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) and least <= i < 2**15 for i in items):
+    if len(items) != 2 or not all(
+        isinstance(i, (int, np.integer)) and not isinstance(i, bool) and least <= i < 2**15 for i in items
+    ):
         raise ParameterError(f"{what} is {value!r}; allowed: a whole number from {least}, or two (rows, columns).")
     return [int(i) for i in items]
 
@@ -43,12 +45,18 @@ class _Spatial(Synapse):
 
     def _out_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
-            raise ParameterError(f"{self.label} takes events of shape (channels, rows, columns), not {shape}. Reshape the port.")
+            raise ParameterError(
+                f"{self.label} takes events of shape (channels, rows, columns), not {shape}. Reshape the port."
+            )
         size = [
-            (shape[1 + i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel_size[i] - 1) - 1) // self.stride[i] + 1 for i in range(2)
+            (shape[1 + i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel_size[i] - 1) - 1) // self.stride[i]
+            + 1
+            for i in range(2)
         ]
         if min(size) < 1:
-            raise ParameterError(f"{self.label}: a kernel of {self.kernel_size} does not fit an input of shape {shape}. Add padding or a smaller kernel.")
+            raise ParameterError(
+                f"{self.label}: a kernel of {self.kernel_size} does not fit an input of shape {shape}. Add padding or a smaller kernel."
+            )
         return (self._channels(shape[0]), *size)
 
     def _channels(self, c_in: int) -> int:
@@ -90,14 +98,27 @@ class Conv2d(_Spatial):
     """
 
     def __init__(
-        self, weights: Any, *, in_shape: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, delay: Any = 1, **options: Any
+        self,
+        weights: Any,
+        *,
+        in_shape: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        delay: Any = 1,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         array = check_weights(weights, self.label)
         if array.ndim != 4 or not array.size:
-            raise ParameterError(f"{self.label}.weights has shape {array.shape}; allowed: (channels out, channels in / groups, rows, columns).")
+            raise ParameterError(
+                f"{self.label}.weights has shape {array.shape}; allowed: (channels out, channels in / groups, rows, columns)."
+            )
         if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or array.shape[0] % groups:
-            raise ParameterError(f"{self.label}.groups is {groups!r}; allowed: divisors of the {array.shape[0]} output channels.")
+            raise ParameterError(
+                f"{self.label}.groups is {groups!r}; allowed: divisors of the {array.shape[0]} output channels."
+            )
         self.values["weights"] = array
         self.groups = groups
         self._set_geometry(in_shape, array.shape[2:], stride, padding, dilation)
@@ -106,7 +127,9 @@ class Conv2d(_Spatial):
     def _channels(self, c_in: int) -> int:
         c_out, c_group = self.values["weights"].shape[:2]
         if c_in != c_group * self.groups:
-            raise ParameterError(f"{self.label}: the input has {c_in} channels; allowed: {c_group * self.groups} (weights {c_group} x groups {self.groups}).")
+            raise ParameterError(
+                f"{self.label}: the input has {c_in} channels; allowed: {c_group * self.groups} (weights {c_group} x groups {self.groups})."
+            )
         return int(c_out)
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
@@ -118,7 +141,9 @@ class _Pool(_Spatial):
 
     register = False
 
-    def __init__(self, kernel: Any, *, in_shape: Any = None, stride: Any = None, padding: Any = 0, delay: Any = 1, **options: Any) -> None:
+    def __init__(
+        self, kernel: Any, *, in_shape: Any = None, stride: Any = None, padding: Any = 0, delay: Any = 1, **options: Any
+    ) -> None:
         super().__init__(**options)
         size = _pair(kernel, f"{self.label}.kernel", 1)
         self._set_geometry(in_shape, (size[0], size[1]), size if stride is None else stride, padding, 1)

@@ -26,7 +26,9 @@ class Dense(Synapse):
         super().__init__(**options)
         array = check_weights(weights, self.label)
         if array.ndim != 2 or not array.size:
-            raise ParameterError(f"{self.label}.weights has shape {array.shape}; allowed: (n_post, n_pre), both at least 1.")
+            raise ParameterError(
+                f"{self.label}.weights has shape {array.shape}; allowed: (n_post, n_pre), both at least 1."
+            )
         self.values["weights"] = array
         self.set_delay(delay, array.shape)
 
@@ -39,7 +41,13 @@ class Dense(Synapse):
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         weights = self.values["weights"]
-        return {"op": "dense", "n_pre": weights.shape[1], "n_post": weights.shape[0], "weights": weights, **self.delay_attrs(dt)}
+        return {
+            "op": "dense",
+            "n_pre": weights.shape[1],
+            "n_post": weights.shape[0],
+            "weights": weights,
+            **self.delay_attrs(dt),
+        }
 
 
 class OneToOne(Synapse):
@@ -65,7 +73,9 @@ class OneToOne(Synapse):
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         n, weights = int(np.prod(shapes["s_in"])), self.values["weights"].reshape(-1)
         if weights.size not in (1, n):
-            raise ParameterError(f"{self.label}.weights has {weights.size} values; allowed: one, or one for each of the {n} elements.")
+            raise ParameterError(
+                f"{self.label}.weights has {weights.size} values; allowed: one, or one for each of the {n} elements."
+            )
         delays = {k: np.reshape(v, -1) if k == "delays" else v for k, v in self.delay_attrs(dt).items()}
         return {"op": "one_to_one", "n": n, "weights": weights, **delays}
 
@@ -79,11 +89,15 @@ class AllToAll(Synapse):
         delay: steps (or a time), common; 1 by default.
     """
 
-    def __init__(self, weights: Any = 1.0, *, n_pre: int | None = None, n_post: int | None = None, delay: Any = 1, **options: Any) -> None:
+    def __init__(
+        self, weights: Any = 1.0, *, n_pre: int | None = None, n_post: int | None = None, delay: Any = 1, **options: Any
+    ) -> None:
         super().__init__(**options)
         array = check_weights(weights, self.label)
         if array.size != 1:
-            raise ParameterError(f"{self.label}.weights has shape {array.shape}; allowed: one number. Use Dense for a matrix.")
+            raise ParameterError(
+                f"{self.label}.weights has shape {array.shape}; allowed: one number. Use Dense for a matrix."
+            )
         self.values["weights"] = array.reshape(())
         self.sizes = {"s_in": n_pre, "a_out": n_post}
         self.set_delay(delay, None)
@@ -97,4 +111,10 @@ class AllToAll(Synapse):
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         n_pre, n_post = (int(np.prod(shapes[p])) for p in ("s_in", "a_out"))
-        return {"op": "all_to_all", "n_pre": n_pre, "n_post": n_post, "weights": self.values["weights"].reshape(1), **self.delay_attrs(dt)}
+        return {
+            "op": "all_to_all",
+            "n_pre": n_pre,
+            "n_post": n_post,
+            "weights": self.values["weights"].reshape(1),
+            **self.delay_attrs(dt),
+        }

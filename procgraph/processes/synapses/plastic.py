@@ -41,14 +41,23 @@ class Plastic(Process):
 
     def __init__(self, synapses: Synapse, rule: Rule, *, sign: int = 1, **options: Any) -> None:
         super().__init__(**options)
-        if not isinstance(synapses, Synapse) or isinstance(synapses, AllToAll) or synapses.connections or synapses.incoming:
-            raise ParameterError(f"{self.label}: synapses is {synapses!r}; allowed: an unconnected Dense, Sparse or OneToOne.")
+        if (
+            not isinstance(synapses, Synapse)
+            or isinstance(synapses, AllToAll)
+            or synapses.connections
+            or synapses.incoming
+        ):
+            raise ParameterError(
+                f"{self.label}: synapses is {synapses!r}; allowed: an unconnected Dense, Sparse or OneToOne."
+            )
         if not isinstance(rule, Rule) or not rule.handlers:
             raise ParameterError(f"{self.label}: rule is {rule!r}; allowed: a plasticity rule such as PairSTDP().")
         if sign not in (1, -1):
             raise ParameterError(f"{self.label}.sign is {sign!r}; allowed: 1, -1.")
         if isinstance(synapses.delay, np.ndarray) or getattr(synapses, "drawn_delay", None) is not None:
-            raise ParameterError(f"{self.label}: plastic synapses have one common delay. Use several projections for several delays.")
+            raise ParameterError(
+                f"{self.label}: plastic synapses have one common delay. Use several projections for several delays."
+            )
         self.synapses, self.rule, self.sign = synapses, rule, sign
 
     def port_shape(self, name: str) -> Shape | None:
@@ -71,10 +80,23 @@ class Plastic(Process):
         if attrs["op"] == "conv2d":
             raise ParameterError(f"{self.label}: shared weights cannot be plastic; allowed: Dense, Sparse, OneToOne.")
         if n_mod not in (1, n_post):
-            raise ParameterError(f"{self.label}.m has {n_mod} elements; allowed: one, or one for each of the {n_post} targets.")
+            raise ParameterError(
+                f"{self.label}.m has {n_mod} elements; allowed: one, or one for each of the {n_post} targets."
+            )
         rule = self.rule
-        traces = [{"name": k, "side": t.side, "mode": t.mode, "decay": float(rule.decay(k, dt))} for k, t in rule.traces.items()]
-        return {**attrs, "op": "plastic", "pattern": attrs["op"], "sign": self.sign, "epoch": rule.epoch_steps(dt), "traces": traces, "rule_process": rule}
+        traces = [
+            {"name": k, "side": t.side, "mode": t.mode, "decay": float(rule.decay(k, dt))}
+            for k, t in rule.traces.items()
+        ]
+        return {
+            **attrs,
+            "op": "plastic",
+            "pattern": attrs["op"],
+            "sign": self.sign,
+            "epoch": rule.epoch_steps(dt),
+            "traces": traces,
+            "rule_process": rule,
+        }
 
     def output_bound(self, name: str) -> float:
         return 0.0

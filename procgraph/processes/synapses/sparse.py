@@ -61,11 +61,15 @@ class Sparse(Synapse):
         if self.values["rule"]:
             self._check_rule(pre, post)
         elif pre is None or post is None:
-            raise ParameterError(f"{self.label} needs a sparse matrix, pre= and post=, or rule= (one of {', '.join(RULES)}).")
+            raise ParameterError(
+                f"{self.label} needs a sparse matrix, pre= and post=, or rule= (one of {', '.join(RULES)})."
+            )
         else:
             self.pairs = (_indices(pre, f"{self.label}.pre"), _indices(post, f"{self.label}.post"))
             if self.pairs[0].size != self.pairs[1].size:
-                raise ParameterError(f"{self.label}: pre has {self.pairs[0].size} entries, post {self.pairs[1].size}; allowed: equal numbers.")
+                raise ParameterError(
+                    f"{self.label}: pre has {self.pairs[0].size} entries, post {self.pairs[1].size}; allowed: equal numbers."
+                )
         self.drawn_weights, self.drawn_delay = self._distributions(weights, delay)
         array = check_weights([] if self.drawn_weights else weights, self.label).reshape(-1)
         if not self.drawn_weights and array.size != 1 and (self.pairs is None or array.size != self.pairs[0].size):
@@ -77,14 +81,18 @@ class Sparse(Synapse):
     def _distributions(self, weights: Any, delay: Any) -> tuple[Distribution | None, Distribution | None]:
         drawn = tuple(d if isinstance(d, Distribution) else None for d in (weights, delay))
         if any(drawn) and not self.values["rule"]:
-            raise ParameterError(f"{self.label}: a distribution needs rule= (one of {', '.join(RULES)}). Give numbers for listed synapses.")
+            raise ParameterError(
+                f"{self.label}: a distribution needs rule= (one of {', '.join(RULES)}). Give numbers for listed synapses."
+            )
         return drawn[0], drawn[1]
 
     def _from_matrix(self, matrix: Any) -> tuple[Any, Any, Any]:
         coo = matrix.tocoo()
         for key, size in zip(("a_out", "s_in"), coo.shape):
             if self.sizes[key] not in (None, size):
-                raise ParameterError(f"{self.label}: the matrix has shape {coo.shape} (n_post, n_pre), but n_pre or n_post says {self.sizes[key]}.")
+                raise ParameterError(
+                    f"{self.label}: the matrix has shape {coo.shape} (n_post, n_pre), but n_pre or n_post says {self.sizes[key]}."
+                )
             self.sizes[key] = int(size)
         return coo.data, coo.col, coo.row
 
@@ -92,9 +100,13 @@ class Sparse(Synapse):
         v = self.values
         wanted, other = ("p", "count") if v["rule"] == "fixed_probability" else ("count", "p")
         if v[wanted] is None or v[other] is not None or pre is not None or post is not None:
-            raise ParameterError(f"{self.label}: rule {v['rule']!r} takes {wanted}=, and neither {other}= nor pre= and post=.")
+            raise ParameterError(
+                f"{self.label}: rule {v['rule']!r} takes {wanted}=, and neither {other}= nor pre= and post=."
+            )
         if v["rule"] == "fixed_total" and not v["multapses"]:
-            raise ParameterError(f"{self.label}: fixed_total draws with multapses; allowed: multapses=True, or another rule.")
+            raise ParameterError(
+                f"{self.label}: fixed_total draws with multapses; allowed: multapses=True, or another rule."
+            )
 
     def port_shape(self, name: str) -> Shape | None:
         size = self.sizes[name]
@@ -117,13 +129,16 @@ class Sparse(Synapse):
     def _rule_attrs(self, n_pre: int, n_post: int) -> dict[str, Any]:
         v = self.values
         if not v["autapses"] and (n_pre != n_post or n_pre < 2):
-            raise ParameterError(f"{self.label}: autapses=False needs equal sizes of at least 2, not {n_pre} and {n_post}. Leave it out between different populations.")
+            raise ParameterError(
+                f"{self.label}: autapses=False needs equal sizes of at least 2, not {n_pre} and {n_post}. Leave it out between different populations."
+            )
         others = {"fixed_in_degree": n_pre, "fixed_out_degree": n_post}.get(v["rule"])
         if others is not None and not v["multapses"] and v["count"] > others - (not v["autapses"]):
-            raise ParameterError(f"{self.label}.count is {v['count']}; allowed without multapses: at most {others - (not v['autapses'])}.")
+            raise ParameterError(
+                f"{self.label}.count is {v['count']}; allowed without multapses: at most {others - (not v['autapses'])}."
+            )
         attrs = {"rule": v["rule"], "count": v["count"] or 0, "multapses": v["multapses"], "autapses": v["autapses"]}
         return attrs if v["p"] is None else {**attrs, "probability": v["p"]}
-
 
     def _tables(self, dt: float) -> dict[str, Any]:
         tables: dict[str, Any] = {}
@@ -132,13 +147,19 @@ class Sparse(Synapse):
         if self.drawn_delay is not None:
             steps = np.rint(self.drawn_delay.table() / dt)
             if steps[0] < 0 or steps[-1] > MAX_DELAY:
-                raise ParameterError(f"{self.label}.delay is drawn from {steps[0]:g} to {steps[-1]:g} steps; allowed: 0 to {MAX_DELAY}. Set low= and high= (ms).")
+                raise ParameterError(
+                    f"{self.label}.delay is drawn from {steps[0]:g} to {steps[-1]:g} steps; allowed: 0 to {MAX_DELAY}. Set low= and high= (ms)."
+                )
             tables["delay_table"] = steps.astype(np.int32)
         return tables
 
 
 def _indices(value: Any, what: str) -> NDArray[np.int32]:
     array = np.asarray(value)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu") or (array.size and not (0 <= array.min() and array.max() < 2**31)):
+    if (
+        array.ndim != 1
+        or (array.size and array.dtype.kind not in "iu")
+        or (array.size and not (0 <= array.min() and array.max() < 2**31))
+    ):
         raise ParameterError(f"{what} must list element numbers from 0; got {array.dtype} of shape {array.shape}.")
     return array.astype(np.int32)

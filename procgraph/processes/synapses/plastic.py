@@ -41,6 +41,8 @@ class Plastic(Process):
 
     def __init__(self, synapses: Synapse, rule: Rule, *, sign: int = 1, **options: Any) -> None:
         super().__init__(**options)
+        if self.values["weights"] is not None:
+            raise ParameterError(f"{self.label}.weights: give the initial weights to its synapses.")
         if not isinstance(synapses, Synapse) or isinstance(synapses, AllToAll) or synapses.connections or synapses.incoming:
             raise ParameterError(f"{self.label}: synapses is {synapses!r}; allowed: an unconnected Dense, Sparse or OneToOne.")
         if not isinstance(rule, Rule) or not rule.handlers:

@@ -42,7 +42,9 @@ class Program:
 class Engine:
     """Runs one Program. One thread at a time, but for `interrupt`."""
 
-    def __init__(self, program: Program, seed: int | None = None, batch: int = 1) -> None: ...
+    def __init__(self, program: Program, seed: int | None = None, batch: int = 1, threads: int = 1) -> None: ...
+    @property
+    def threads(self) -> int: ...
     @property
     def step(self) -> int:
         """The next step to run."""

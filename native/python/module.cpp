@@ -194,11 +194,14 @@ void bind_engine(py::module_& m) {
   using release = py::call_guard<py::gil_scoped_release>;
   py::class_<Engine>(m, "Engine")
       .def(py::init([](std::shared_ptr<Program> program, std::optional<std::uint64_t> seed,
-                       std::int32_t batch) {
+                       std::int32_t batch, int threads) {
              const py::gil_scoped_release unlocked;
-             return std::make_unique<Engine>(std::move(program), seed, batch);
+             return std::make_unique<Engine>(std::move(program), seed, batch,
+                                             KernelRegistry::process(), threads);
            }),
-           py::arg("program"), py::arg("seed") = py::none(), py::arg("batch") = 1)
+           py::arg("program"), py::arg("seed") = py::none(), py::arg("batch") = 1,
+           py::arg("threads") = 1)
+      .def_property_readonly("threads", &Engine::threads)
       .def_property_readonly("step", &Engine::step)
       .def_property_readonly("seed", &Engine::seed)
       .def_property_readonly("batch", &Engine::batch)

@@ -45,11 +45,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings."""
+    """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings;
+
+    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results.
+    """
 
     seed: int | None = None
     batch: int = 1
     trusted: bool = False
+    threads: int = 1
     warn: Callable[[str], None] = lambda text: None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from procgraph.compiler.backend import LoadOptions, backend
 from procgraph.compiler.pipeline import compile_flat, front
@@ -17,6 +19,8 @@ from procgraph.spec.process import Process
 __all__ = ["choose_device", "compile", "load"]
 
 MAX_BATCH = 2**23 - 1
+MAX_THREADS = 256
+Threads = int | Literal["auto"]
 
 
 def compile(
@@ -25,6 +29,7 @@ def compile(
     *,
     seed: int | None = None,
     batch: int = 1,
+    threads: Threads = 1,
 ) -> Runtime:
     """Compile a graph and load it on a device.
 
@@ -33,6 +38,7 @@ def compile(
         devices: ``"auto"``, ``"cpu"`` or ``"reference"``, or pins of single Processes.
         seed: of the random numbers of this run; the graph's if absent.
         batch: independent lanes that share parameters.
+        threads: how many threads the native engine may use, or ``"auto"``: one per processor. They change how fast a run is, not its results.
 
     Raises:
         ProcgraphError: what is wrong, where, and what to do.
@@ -40,39 +46,55 @@ def compile(
     graph = graph if isinstance(graph, Graph) else Graph(graph)
     flat = front(graph)
     device = choose_device(graph, devices)
-    options = _options(seed, batch, trusted=True)
+    options = _options(seed, batch, threads, trusted=True)
     program = compile_flat(flat)
     return Runtime(program, backend(device).load(program, options), options, flat)
 
 
 def load(
-    path: str | Path, device: str = "cpu", *, seed: int | None = None, batch: int = 1, trust_kernels: bool = False
+    path: str | Path,
+    device: str = "cpu",
+    *,
+    seed: int | None = None,
+    batch: int = 1,
+    threads: Threads = 1,
+    trust_kernels: bool = False,
 ) -> Runtime:
     """Load a ``.pgx`` file without the graph that it came from; variables are named by strings.
 
     Args:
         path: the file.
         device: ``"cpu"`` or ``"reference"``.
-        seed, batch: as in ``compile``.
+        seed, batch, threads: as in ``compile``.
         trust_kernels: compile and run the kernel source that a file with users' own Processes brings.
 
     Raises:
         ProgramFormatError: the file is corrupt, truncated or of another version.
     """
     program = Program.load(path)
-    options = _options(seed, batch, trust_kernels)
+    options = _options(seed, batch, threads, trust_kernels)
     return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)
 
 
-def _options(seed: int | None, batch: int, trusted: bool) -> LoadOptions:
+def _options(seed: int | None, batch: int, threads: Threads, trusted: bool) -> LoadOptions:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
     return LoadOptions(
         None if seed is None else check_seed(seed),
         batch,
         trusted,
+        _thread_count(threads),
         lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4),
     )
+
+
+def _thread_count(threads: Threads) -> int:
+    if threads == "auto":
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(available, MAX_THREADS)
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise ParameterError(f"threads is {threads!r}; allowed: 1 to {MAX_THREADS}, or 'auto'.")
+    return threads
 
 
 def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:

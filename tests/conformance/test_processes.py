@@ -56,7 +56,8 @@ def drive(process: Process, shape: tuple[int, ...], rng: np.random.Generator) ->
         elif declared.type.kind == "events":
             zoo.PoissonSource(shape=shape, rate=150.0).s_out.connect(process.port(key))
         else:
-            strength = 40.0 if "mV" in str(process.declarations["v"].unit) and "v_peak" in process.values else 1.5
+            in_millivolts = "v_peak" in process.values or np.max(np.abs(process.values.get("v_th", 0.0))) > 5.0
+            strength = 40.0 if in_millivolts else 1.5
             current = zoo.CurrentSource((rng.normal(0.3, 1.0, (11, *shape)) * strength).astype(np.float32), cycle=True)
             current.c_out.connect(process.port(key))
 

@@ -244,9 +244,9 @@ class Builder:
         return pg.Graph(*self.processes, dt=float(self.pick(1.0, 0.5, 0.1)), seed=int(self.rng.integers(2**40)))
 
 
-def run_graph(graph: pg.Graph, device: str, steps: int, batch: int = 1, split: int | None = None) -> dict[str, Any]:
+def run_graph(graph: pg.Graph, device: str, steps: int, batch: int = 1, split: int | None = None, threads: int = 1) -> dict[str, Any]:
     """Everything that a run shows: records of all outputs, canonical state, statistics."""
-    with pg.compile(graph, devices=device, batch=batch) as rt:
+    with pg.compile(graph, devices=device, batch=batch, threads=threads) as rt:
         nodes = rt.program.ir.nodes
         probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in nodes for o in n.outputs}
         states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in nodes if n.op != "plastic" for s in n.states}

@@ -26,10 +26,10 @@ class TestRandomGraphs:
     graphs = 0
 
     @slow
-    @given(seeds, st.integers(1, 3), st.sampled_from([None, 7, 30]))
-    def test_same_bits(self, seed: int, batch: int, split: int | None) -> None:
+    @given(seeds, st.integers(1, 3), st.sampled_from([None, 7, 30]), st.sampled_from([1, 2, 3, 4, 7]))
+    def test_same_bits(self, seed: int, batch: int, split: int | None, threads: int) -> None:
         reference = run_graph(Builder(seed).build(), "reference", STEPS, batch)
-        native = run_graph(Builder(seed).build(), "cpu", STEPS, batch, split)
+        native = run_graph(Builder(seed).build(), "cpu", STEPS, batch, split, threads)
         assert differences(reference, native) == []
         type(self).total_events += sum(n["events"] for n in native["stats"]["nodes"])
         type(self).graphs += 1

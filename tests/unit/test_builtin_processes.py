@@ -10,14 +10,17 @@ import pytest
 import procgraph as pg
 import procgraph.processes
 from procgraph.compiler.codegen.cpp import render_kernel
-from procgraph.errors import ParameterError, ShapeError
+from procgraph.errors import ConnectionError, ParameterError, ShapeError
 from procgraph.processes import (
     LI,
+    AdEx,
     Argmax,
     ArraySink,
     BernoulliSource,
+    CondLIF,
     CubaLIF,
     CurrentSource,
+    Delta,
     DeltaEncoder,
     Dense,
     EventCamera,
@@ -25,9 +28,12 @@ from procgraph.processes import (
     LatencyEncoder,
     PoissonEncoder,
     PoissonSource,
+    Sigma,
+    SigmaDelta,
     SpikeCount,
     SpikeSink,
     SpikeSource,
+    TsodyksMarkram,
 )
 from procgraph.processes.neurons.cuba import lava_parameters
 from procgraph.spec.process import registry
@@ -220,3 +226,56 @@ def test_random_sources_differ_between_elements_steps_and_seeds() -> None:
     first, again, other = (run(pg.Graph(source), 100, source.s_out, seed=seed)[0] for seed in (1, 1, 2))
     assert first == again != other
     assert len({index for _, index, _ in first}) > 40 and len({step for step, _, _ in first}) > 90
+
+
+def test_short_term_plasticity_scales_a_synapse() -> None:
+    source, stp = SpikeSource([0, 10, 20], [0, 0, 0], shape=1), TsodyksMarkram(U=0.5, tau_rec=100.0, levels=1024)
+    synapse, target = Dense(np.full((1, 1), 2.0 / 1024), delay=1), LI(tau_m=1e-3)
+    source >> stp >> synapse >> target
+    v = run(pg.Graph(target), 23, target.v_out)[0].reshape(-1)
+    x, efficacies = 1.0, []
+    for _ in range(3):
+        efficacies.append(0.5 * x)
+        x = 1 - (1 - 0.5 * x) * np.exp(-0.1)
+    np.testing.assert_allclose(v[[1, 11, 21]], 2 * np.array(efficacies), atol=2 * 0.5 / 1024)
+    assert np.count_nonzero(v) == 3
+
+
+def test_sigma_follows_delta_within_the_threshold() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.cumsum(rng.normal(0, 2, (200, 5)), axis=0)
+    source, delta, sigma = FrameSource(frames.astype(np.float32), shape=5), Delta(v_th=3.0), Sigma()
+    source >> delta >> sigma
+    events, sums = run(pg.Graph(sigma), 200, delta.s_out, sigma.x_out)
+    assert np.abs(sums - frames).max() < 3.0 + 1e-4
+    assert 0 < len(events) < 600
+
+
+def test_sigma_delta_layer_computes_a_rectified_linear_layer() -> None:
+    rng = np.random.default_rng(1)
+    weights, bias = rng.integers(-4, 5, (6, 4)), rng.integers(-5, 6, 6)
+    frames = rng.integers(0, 20, (3, 4)).repeat(5, axis=0)
+    source, delta = FrameSource(frames.astype(np.float32), shape=4), Delta()
+    layer, sigma = SigmaDelta(bias=bias), Sigma()
+    source >> delta >> Dense(weights, delay=1) >> layer >> sigma
+    sums = run(pg.Graph(sigma), 15, sigma.x_out)[0]
+    for k in (4, 9, 14):
+        np.testing.assert_array_equal(sums[k], np.maximum(weights @ frames[k] + bias, 0))
+
+
+def test_receptors_are_named_in_connections() -> None:
+    source, neuron = SpikeSource([0], [0], shape=1), CondLIF(shape=1)
+    dense = Dense(np.ones((1, 1)))
+    source >> dense
+    with pytest.raises(ConnectionError, match="2 inputs"):
+        dense >> neuron
+    dense.a_out.connect(neuron.inh_in)
+    g_exc, g_inh = run(pg.Graph(neuron), 3, neuron.g_exc, neuron.g_inh)
+    assert not g_exc.any() and g_inh.any()
+
+
+def test_adex_survives_any_input() -> None:
+    neuron = AdEx(shape=3)
+    CurrentSource(np.array([[1e6, -1e5, 1e4]] * 50), shape=3) >> neuron
+    data = run(pg.Graph(neuron, dt=0.1), 50, neuron.v, neuron.w)
+    assert all(np.isfinite(d).all() for d in data)

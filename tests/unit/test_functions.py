@@ -40,6 +40,16 @@ def test_exp_is_limited() -> None:
     assert np.isfinite(high) and nothing == low
 
 
+def test_exprelr_is_accurate_and_1_at_zero() -> None:
+    x = np.concatenate([np.linspace(-87, 80, 1_000_001), np.linspace(-0.5, 0.5, 1_000_001)]).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = np.where(wide == 0, 1.0, wide / np.where(wide == 0, 1.0, np.expm1(wide)))
+    got = f.exprelr(x)
+    assert got.dtype == np.float32
+    assert (np.abs(got - exact) / exact).max() < 4e-7
+    assert f.exprelr(floats(0.0))[0] == 1.0
+
+
 def test_log_is_accurate_for_all_normal_numbers() -> None:
     bits = np.linspace(0x00800000, 0x7F7FFFFF, 2_000_001).astype(np.int32)
     x = bits.view(np.float32)

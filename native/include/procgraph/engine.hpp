@@ -74,16 +74,21 @@ struct Stats {
 using State = std::map<std::string, Array>;
 using StateView = std::map<std::string, ArrayView>;
 
-/// Runs one Program on one thread of the CPU.
+/// Runs one Program on threads of the CPU.
 ///
 /// All members throw Error. An Engine may be used by one thread at a time; only `interrupt` may be
-/// called from any thread. Where `run` or `begin_tick` throws in the middle of a step, the engine
+/// called from any thread. Its own threads, if it has any, sleep outside of `run` and end with it;
+/// a forked OS process does not have them. Where `run` or `begin_tick` throws in the middle of a step, the engine
 /// can still be read, and runs again after `reset` or `import_state`.
 class Engine {
  public:
   /// `seed` replaces the Program's seed for all draws. `batch` is the number of independent lanes.
+  /// `threads` (1 ... 256), the caller's included, changes how fast a run is and not a bit of it;
+  /// what is too small to be shared runs on the caller's thread. Kernels in the host language do so
+  /// in any case.
   explicit Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed = {},
-                  std::int32_t batch = 1, KernelRegistry& kernels = KernelRegistry::process());
+                  std::int32_t batch = 1, KernelRegistry& kernels = KernelRegistry::process(),
+                  int threads = 1);
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
@@ -92,6 +97,8 @@ class Engine {
   std::int64_t step() const;
   std::uint64_t seed() const;
   std::int32_t batch() const;
+  /// As asked for.
+  int threads() const;
   /// Name of the instruction set in use.
   const char* isa() const;
 

@@ -197,6 +197,7 @@ int Engine::Impl::record_output(std::string_view name, std::string_view port, st
   Output& output = find_output(node, port);
   if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
   node.materialise(step - 1);
+  list_events();
   ++output.recorders;
   if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) synapse->update_fusion();
   recorders.push_back(std::make_unique<Recorder>(output, every));

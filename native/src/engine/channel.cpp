@@ -47,6 +47,27 @@ void Channel::pull(std::int64_t step) {
   }
 }
 
+bool Channel::pull_range(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t end,
+                         std::uint32_t* sums) const {
+  const std::int64_t from = step - spec_->delay;
+  if (source_->port().kind == PortKind::current) {
+    if (source_->silent(from)) return false;
+    loops_->add(sums + begin, source_->current(from, lane) + begin, end - begin);
+    return true;
+  }
+  const EventList& events = source_->events.at(from, lane);
+  const std::int32_t* index = events.index();
+  const std::int32_t* last = index + events.size();
+  if (end - begin < source_->n()) {
+    last = std::lower_bound(index, last, static_cast<std::int32_t>(end));
+    index = std::lower_bound(index, last, static_cast<std::int32_t>(begin));
+  }
+  const std::int32_t* payload = events.payload() + (index - events.index());
+  const bool any = index != last;
+  for (; index != last; ++index, ++payload) sums[*index] += static_cast<std::uint32_t>(*payload);
+  return any;
+}
+
 void Channel::pull_events(const EventList& events, std::size_t lane) {
   std::uint32_t* sums = target_->sums(lane);
   const std::int32_t* index = events.index();

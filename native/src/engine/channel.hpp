@@ -16,6 +16,12 @@ class Channel {
           const HotLoops& loops);
 
   void pull(std::int64_t step);
+  /// True if any range of the target can be pulled on its own.
+  bool divisible() const { return !mapped() && !bounded(); }
+  /// Adds what is due for elements [begin, end) of a lane to `sums`, the lane's sums; true if
+  /// anything was. For divisible channels.
+  bool pull_range(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t end,
+                  std::uint32_t* sums) const;
   /// Moves queued events into the target's sums.
   void drain();
   void reset();

@@ -328,7 +328,9 @@ void Engine::Impl::import_state(std::int64_t new_step, std::uint64_t new_seed,
     if (error.kind() == ErrorKind::checkpoint) throw;
     throw Error(ErrorKind::checkpoint, "checkpoint", error.what());
   }
-  reset(new_seed);
+  list_events();
+  for (auto& node : nodes) node->reset();
+  for (auto& recorder : recorders) recorder->clear();
   seek(new_step, new_seed);
   importer.apply();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "synapses/plastic_node.hpp"
@@ -11,6 +12,7 @@ namespace procgraph {
 namespace {
 
 constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
+constexpr int kMaxThreads = 256;
 constexpr std::int32_t kMaxBatch = 1 << 24;  // lane * 256 + draw is one counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {
@@ -54,13 +56,18 @@ class Budget {
 }  // namespace
 
 Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uint64_t> wanted_seed,
-                   std::int32_t lanes, KernelRegistry& kernels)
+                   std::int32_t lanes, KernelRegistry& kernels, int wanted_threads)
     : program(std::move(source)),
       batch(lanes),
+      threads(wanted_threads),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
   if (batch < 1 || batch > kMaxBatch) {
     throw Error(ErrorKind::argument, "batch", text("is ", batch, "; allowed: 1 ... ", kMaxBatch));
+  }
+  if (threads < 1 || threads > kMaxThreads) {
+    throw Error(ErrorKind::argument, "threads",
+                text("is ", threads, "; allowed: 1 ... ", kMaxThreads));
   }
   const BuildContext context{batch, isa, kernels};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
@@ -73,6 +80,21 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     if (node->spec().is_host()) hosts.push_back({node.get()});
   }
   reset(seed);
+}
+
+void Engine::Impl::replan() {
+  bool changed = plan == nullptr;
+  for (auto& node : nodes) {
+    for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
+  }
+  if (changed) plan = std::make_unique<Plan>(schedule, threads);
+}
+
+void Engine::Impl::list_events() {
+  for (auto& node : nodes) {
+    for (Output& output : node->outputs) use_listed_events(output, step - 1);
+  }
+  plan.reset();
 }
 
 void Engine::Impl::join_channels() {
@@ -94,6 +116,7 @@ void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
   seek(0, wanted_seed.value_or(seed));
+  replan();
 }
 
 void Engine::Impl::seek(std::int64_t next, std::uint64_t new_seed) {
@@ -131,6 +154,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   check_usable();
   if (steps <= 0) return 0;
   check_begun();
+  if (plan == nullptr) replan();
   const std::int64_t begin = step;
   const std::int64_t end = last_step(steps);
   Budget budget(budget_ns);
@@ -145,19 +169,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
-    for (const Step& entry : schedule) {
-      switch (entry.action) {
-        case Action::tick:
-          entry.node->tick(step);
-          break;
-        case Action::absorb:
-          entry.node->absorb(step);
-          break;
-        case Action::emit:
-          entry.node->emit(step);
-          break;
-      }
-    }
+    plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
     failure = error.what();
@@ -195,8 +207,8 @@ void Engine::Impl::begin_tick(std::string_view name) {
 }
 
 Engine::Engine(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-               std::int32_t batch, KernelRegistry& kernels)
-    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels)) {}
+               std::int32_t batch, KernelRegistry& kernels, int threads)
+    : impl_(std::make_unique<Impl>(std::move(program), seed, batch, kernels, threads)) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -211,6 +223,10 @@ std::uint64_t Engine::seed() const {
 
 std::int32_t Engine::batch() const {
   return impl_->batch;
+}
+
+int Engine::threads() const {
+  return impl_->threads;
 }
 
 const char* Engine::isa() const {

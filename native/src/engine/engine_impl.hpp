@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/channel.hpp"
+#include "engine/plan.hpp"
 #include "engine/recorder.hpp"
 #include "engine/runtime_node.hpp"
 #include "procgraph/engine.hpp"
@@ -14,10 +15,14 @@ namespace procgraph {
 
 struct Engine::Impl {
   Impl(std::shared_ptr<const Program> program, std::optional<std::uint64_t> seed,
-       std::int32_t batch, KernelRegistry& kernels);
+       std::int32_t batch, KernelRegistry& kernels, int threads);
 
   // engine.cpp: building and running
   void join_channels();
+  /// Decides anew how events are kept and who does what.
+  void replan();
+  /// Makes lists of all events, until the next plan is made.
+  void list_events();
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
   void run_step();
@@ -55,19 +60,16 @@ struct Engine::Impl {
   };
   HostEntry& find_host(std::string_view name, bool begun);
 
-  struct Step {
-    Action action;
-    RuntimeNode* node;
-  };
-
   std::shared_ptr<const Program> program;
   std::int32_t batch;
+  int threads;
   const Isa& isa;
   std::uint64_t seed;
   std::int64_t step = 0;
   std::vector<std::unique_ptr<RuntimeNode>> nodes;  // as in the Program
   std::vector<std::unique_ptr<Channel>> channels;   // as in the Program
-  std::vector<Step> schedule;
+  std::vector<Plan::Entry> schedule;
+  std::unique_ptr<Plan> plan;  // none while it has to be made anew
   std::vector<HostEntry> hosts;
   std::vector<std::unique_ptr<Recorder>> recorders;
   std::atomic<bool> interrupted{false};

@@ -4,6 +4,14 @@
 
 namespace procgraph {
 
+void DenseRows::list(std::int64_t step, std::size_t lane, EventList& events) {
+  events.clear();
+  const std::int32_t* payloads = row(step, lane);
+  for (std::size_t i = 0; i < n_; ++i) {
+    if (payloads[i] != 0) events.append(static_cast<std::int32_t>(i), payloads[i]);
+  }
+}
+
 Output::Output(const OutputPort& port, std::int32_t lanes)
     : port_(&port), lanes_(static_cast<std::size_t>(lanes)), ring_(port.depth) {
   if (port.kind == PortKind::events) {
@@ -30,8 +38,16 @@ void Output::begin(std::int64_t step) {
   }
 }
 
+void Output::keep(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t end) {
+  if (ring_.slots() == 1) return;
+  const std::size_t item = item_size(port_->dtype);
+  std::memcpy(array(step, lane) + begin * item, array(step - 1, lane) + begin * item,
+              (end - begin) * item);
+}
+
 void Output::reset() {
   if (port_->kind == PortKind::events) events.clear_all();
+  if (dense) dense->zero();
   ring_bytes_.zero();
   silent_.assign(silent_.size(), 1);
   emitted = 0;
@@ -45,6 +61,14 @@ void Output::count(std::int64_t step) {
   if (port_->kind != PortKind::events) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     emitted += static_cast<std::int64_t>(events.at(step, lane).size());
+  }
+}
+
+void Output::list_dense(std::int64_t last) {
+  for (std::int32_t age = 0; age < port_->depth; ++age) {
+    for (std::size_t lane = 0; lane < lanes_; ++lane) {
+      dense->list(last - age, lane, events.at(last - age, lane));
+    }
   }
 }
 
@@ -66,6 +90,13 @@ void Input::pull(std::int64_t step) {
   }
 }
 
+void Input::pull_indivisible(std::int64_t step) {
+  if (port_->kind == PortKind::array) return;
+  for (Channel* channel : channels) {
+    if (!channel->fused && !channel->divisible()) channel->pull(step);
+  }
+}
+
 void Input::drain() {
   for (Channel* channel : channels) channel->drain();
 }
@@ -76,12 +107,23 @@ void Input::clear() {
 }
 
 const std::byte* Input::held(std::int64_t step, std::size_t lane) {
-  const std::size_t offset = lane * n() * item_size(port_->dtype);
-  if (channels.empty()) return values_.data() + offset;
-  Channel& channel = *channels[0];
-  if (!channel.gathered()) return channel.source().array(step - channel.spec().delay, lane);
-  channel.gather(step, lane, values_.data() + offset);
-  return values_.data() + offset;
+  gather(step);
+  return gathered(step, lane);
+}
+
+void Input::gather(std::int64_t step) {
+  if (channels.empty() || !channels[0]->gathered()) return;
+  const std::size_t lane_bytes = n() * item_size(port_->dtype);
+  for (std::size_t lane = 0; lane < static_cast<std::size_t>(lanes_); ++lane) {
+    channels[0]->gather(step, lane, values_.data() + lane * lane_bytes);
+  }
+}
+
+const std::byte* Input::gathered(std::int64_t step, std::size_t lane) const {
+  if (!channels.empty() && !channels[0]->gathered()) {
+    return channels[0]->source().array(step - channels[0]->spec().delay, lane);
+  }
+  return values_.data() + lane * n() * item_size(port_->dtype);
 }
 
 }  // namespace procgraph

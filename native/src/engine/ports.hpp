@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/buffer.hpp"
@@ -14,11 +15,40 @@ namespace procgraph {
 class Channel;
 class RuntimeNode;
 
+/// Payloads of the last steps, one per element, of an output whose events are only taken up element
+/// by element.
+class DenseRows {
+ public:
+  DenseRows(std::int32_t depth, std::size_t lanes, std::size_t n)
+      : ring_(depth), lanes_(lanes), n_(n), data_(ring_.slots() * lanes * n) {}
+  std::int32_t* row(std::int64_t step, std::size_t lane) {
+    return data_.data() + (ring_.of(step) * lanes_ + lane) * n_;
+  }
+  void list(std::int64_t step, std::size_t lane, EventList& events);
+  void zero() { data_.zero(); }
+
+ private:
+  RingIndex ring_;
+  std::size_t lanes_;
+  std::size_t n_;
+  Buffer<std::int32_t> data_;
+};
+
+/// A one-to-one synapse node seen from its target: `weights`, one or as many as elements, times what
+/// `rows` holds since `delay` steps.
+struct DenseFeed {
+  DenseRows* rows;
+  std::int32_t delay;
+  std::span<const std::int32_t> weights;
+};
+
 /// What a port has emitted in the last steps.
 class Output {
  public:
   Output(const OutputPort& port, std::int32_t lanes);
 
+  /// Copies elements [begin, end) of an array from the step before.
+  void keep(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t end);
   /// Empties the slot of `step`; an array keeps the value that it held in the step before.
   void begin(std::int64_t step);
   void reset();
@@ -38,8 +68,12 @@ class Output {
   std::size_t lanes() const { return lanes_; }
   std::size_t lane_bytes() const { return n() * item_size(port_->dtype); }
   void count(std::int64_t step);
+  /// Writes the dense rows up to `last` to `events` as well.
+  void list_dense(std::int64_t last);
 
   EventRing events;
+  /// Where set, holds the events instead of `events` (see dense_events.hpp).
+  std::unique_ptr<DenseRows> dense;
   RuntimeNode* owner = nullptr;
   std::vector<Channel*> channels;
   std::int64_t emitted = 0;
@@ -64,6 +98,8 @@ class Input {
   /// Called once all channels are there.
   void allocate();
   void pull(std::int64_t step);
+  /// Pulls only the channels that a part cannot pull for itself.
+  void pull_indivisible(std::int64_t step);
   /// At a tick: what waits in bounded channels joins the sums.
   void drain();
   /// Sums of a lane, about to be changed.
@@ -74,15 +110,23 @@ class Input {
   /// True if all sums are zero because nothing has arrived since they were cleared.
   bool clean() const { return clean_; }
   void mark_clean() { clean_ = true; }
+  void mark_dirty() { clean_ = false; }
+  /// Sums of a lane for a part of a divided tick, which reports changes to its node.
+  std::uint32_t* sums_of_part(std::size_t lane) { return sums_.data() + lane * n(); }
   void clear();
   /// Values of an array input in `step`.
   const std::byte* held(std::int64_t step, std::size_t lane);
+  /// Brings the values of `step` through the index map of an array input, if there is one.
+  void gather(std::int64_t step);
+  /// As `held`, once gathered.
+  const std::byte* gathered(std::int64_t step, std::size_t lane) const;
 
   const InputPort& port() const { return *port_; }
   std::size_t n() const { return static_cast<std::size_t>(port_->n); }
 
   RuntimeNode* owner = nullptr;
   std::vector<Channel*> channels;
+  std::vector<DenseFeed> feeds;
 
  private:
   const InputPort* port_;

@@ -11,6 +11,17 @@
 #include "procgraph/engine.hpp"
 #include "procgraph/program.hpp"
 
+// How threads share a step. `divide` is called whenever the engine plans anew; from then on an
+// action with parts() == 1 is a call of tick, absorb or emit on one thread, and one with more parts
+// is, in each step: prologue (once, only for a tick and only if has_prologue), then run_part for
+// every part, in any order and on any threads at the same time, then epilogue (once, on the thread
+// that finishes last). A node that divides its emission, say by partitions of its targets, overrides
+// parts(Action::emit) and run_part. What one action of a node touches, no other may touch that is
+// independent of it within a step (see plan.cpp), with one exception: emissions that name the same
+// emit_target() are run one after the other; where they have equal numbers of parts, part p of one
+// after part p of the other, so that parts with the same number may write to the same sums.
+// Part p runs on the same thread in every step.
+
 namespace procgraph {
 
 /// What all nodes of an engine share while they are built.
@@ -39,6 +50,23 @@ class RuntimeNode {
   virtual void tick(std::int64_t step);
   virtual void absorb(std::int64_t) {}
   virtual void emit(std::int64_t) {}
+  void act(Action action, std::int64_t step);
+
+  /// Prepares the actions to be shared by up to `threads` threads.
+  virtual void divide(int) {}
+  virtual int parts(Action) const { return 1; }
+  virtual bool has_prologue() const { return false; }
+  virtual void prologue(std::int64_t) {}
+  virtual void run_part(Action, std::int64_t, int) {}
+  virtual void epilogue(Action, std::int64_t) {}
+  /// What the memory that `emit` writes to belongs to; null if it is the node's own.
+  virtual const void* emit_target() const { return nullptr; }
+  /// An action that does nothing is left out.
+  virtual bool idle(Action) const { return false; }
+  /// True if the node may only be run by the thread that called the engine.
+  virtual bool caller_only() const { return false; }
+  /// Rough nanoseconds of an action, to decide who does what.
+  virtual double cost(Action) const { return kSmallCost; }
 
   /// Called once all channels are joined.
   virtual void finish_build();
@@ -72,7 +100,9 @@ class RuntimeNode {
   std::vector<StateColumn> states;
 
  protected:
-  virtual void compute(std::int64_t step) = 0;
+  static constexpr double kSmallCost = 20;
+
+  virtual void compute(std::int64_t) {}
   void pull(std::int64_t step) {
     for (Input& input : inputs) input.pull(step);
   }

@@ -22,7 +22,10 @@ Delays read_delays(const Field& attrs, const ReadContext& context,
   out.each = tensor_ref(*each, context, DType::int32, counts);
   check_range(*each, *out.each, 0, context.limits.delay);
   const auto values = out.each->as<std::int32_t>();
-  if (values.empty()) return out;
+  if (values.empty()) {
+    out.smallest = out.largest = out.common = 1;  // as in the compiler
+    return out;
+  }
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   out.smallest = *low;
   out.largest = *high;

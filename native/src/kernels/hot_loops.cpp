@@ -19,6 +19,15 @@
 #define PG_RESTRICT __restrict__
 #endif
 
+// Arrays of vectors stay in registers only where their loops are unrolled.
+#if defined(__clang__)
+#define PG_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define PG_UNROLL _Pragma("GCC unroll 8")
+#else
+#define PG_UNROLL
+#endif
+
 namespace procgraph {
 namespace {
 
@@ -181,16 +190,96 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
 
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
                  u32 c3, i32* out) {
-  for (std::size_t i = 0; i < blocks; i += kLanes) {
-    philox_lanes(key_low, key_high, block + static_cast<u32>(i), static_cast<u32>(step),
-                 static_cast<u32>(step >> 32), c3, out + 4 * i);
+  const PhiloxRun run(key_low, key_high, step, c3);
+  for (std::size_t i = 0; i < blocks; i += kGroups * kLanes) {
+    run.fill(block + static_cast<u32>(i), out + 4 * i);
   }
+}
+
+std::size_t clamp_count(i32* payloads, std::size_t n, i32 limit) {
+  i32 count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    payloads[i] = clamp(payloads[i], limit);
+    count += payloads[i] != 0;
+  }
+  return static_cast<std::size_t>(count);
+}
+
+void scale_add(u32* sums, const u32* base, const i32* PG_RESTRICT payloads, u32 weight,
+               std::size_t n) {
+  if (base == nullptr) {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * weight;
+  } else {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * weight;
+  }
+}
+
+void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
+                  const i32* PG_RESTRICT weights, bool common, std::size_t n) {
+  if (common) {
+    scale_add(sums, base, payloads, wrap(weights[0]), n);
+  } else if (base == nullptr) {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * wrap(weights[i]);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * wrap(weights[i]);
+  }
+}
+
+i32 count_one(i32 x, const i32* thresholds, std::size_t count) {
+  i32 above = 0;
+  for (std::size_t k = 0; k < count; ++k) above += x > thresholds[k];
+  return above;
+}
+
+#if defined(__AVX512F__)
+
+constexpr std::size_t kBlock = 128;  // as much as stays in registers
+
+void count_block(const i32* x, const i32* thresholds, std::size_t count, i32* out) {
+  constexpr std::size_t kVectors = kBlock / 16;
+  __m512i values[kVectors];
+  __m512i above[kVectors];
+  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
+    values[v] = _mm512_loadu_si512(x + 16 * v);
+    above[v] = _mm512_setzero_si512();
+  }
+  const __m512i minus_one = _mm512_set1_epi32(-1);
+  for (std::size_t k = 0; k < count; ++k) {
+    const __m512i threshold = _mm512_set1_epi32(thresholds[k]);
+    PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
+      const __mmask16 more = _mm512_cmpgt_epi32_mask(values[v], threshold);
+      above[v] = _mm512_mask_sub_epi32(above[v], more, above[v], minus_one);
+    }
+  }
+  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + 16 * v, above[v]);
+}
+
+#else
+
+constexpr std::size_t kBlock = 32;
+
+void count_block(const i32* PG_RESTRICT x, const i32* PG_RESTRICT thresholds, std::size_t count,
+                 i32* PG_RESTRICT out) {
+  i32 above[kBlock] = {};
+  for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t j = 0; j < kBlock; ++j) above[j] += x[j] > thresholds[k];
+  }
+  for (std::size_t j = 0; j < kBlock; ++j) out[j] = above[j];
+}
+
+#endif
+
+void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) count_block(x + i, thresholds, count, out + i);
+  for (; i < n; ++i) out[i] = count_one(x[i], thresholds, count);
 }
 
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
 const HotLoops PG_HOT_LOOPS = {add_rows,    add,     add_scalar, add_segment,
-                               add_targets, compact, to_fixed,   philox_fill};
+                               add_targets, compact, to_fixed,   philox_fill,
+                               clamp_count, add_products, count_above};
 
 }  // namespace procgraph

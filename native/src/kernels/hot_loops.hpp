@@ -27,9 +27,19 @@ struct HotLoops {
   /// out[i] = rint(clip(x[i], -bound, bound) * factor), NaN -> 0; true if any is not zero.
   bool (*to_fixed)(const float* x, std::size_t n, float bound, float factor, std::int32_t* out);
   /// One draw for elements [4 * block, 4 * (block + blocks)): words >> 1, 4 per block. `out` has
-  /// room for a multiple of 64 values.
+  /// room for a multiple of 128 values.
   void (*philox_fill)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
                       std::size_t blocks, std::uint64_t step, std::uint32_t c3, std::int32_t* out);
+  /// Clamps payloads to +-limit; returns how many are not zero.
+  std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
+  /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`; a null base counts
+  /// as zeros and may be `sums` itself.
+  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base,
+                       const std::int32_t* payloads, const std::int32_t* weights, bool common,
+                       std::size_t n);
+  /// out[i] = number of the thresholds, which ascend, that are less than x[i].
+  void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,
+                      std::size_t count, std::int32_t* out);
 };
 
 }  // namespace procgraph

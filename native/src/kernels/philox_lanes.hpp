@@ -18,6 +18,7 @@ namespace {
 
 using Lanes = __m512i;
 constexpr std::size_t kLanes = 8;
+constexpr std::size_t kGroups = 4;
 
 Lanes splat(std::uint32_t x) {
   return _mm512_set1_epi64(static_cast<long long>(x));
@@ -31,12 +32,18 @@ Lanes add_lanes(Lanes a, Lanes b) {
 Lanes multiply(Lanes a, Lanes b) {
   return _mm512_mul_epu32(a, b);
 }
-Lanes mix(Lanes product, Lanes word, Lanes key) {
-  return _mm512_xor_si512(_mm512_srli_epi64(product, 32), _mm512_xor_si512(word, key));
+Lanes xor_lanes(Lanes a, Lanes b) {
+  return _mm512_xor_si512(a, b);
 }
-/// Words low, high of each lane side by side, each shifted right by one.
-Lanes pair(Lanes low, Lanes high) {
-  const Lanes joined = _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
+Lanes high(Lanes product) {
+  return _mm512_srli_epi64(product, 32);
+}
+Lanes mix(Lanes product, Lanes word, Lanes key) {
+  return _mm512_ternarylogic_epi64(high(product), word, key, 0x96);  // exclusive or of three
+}
+/// Both words of each lane side by side, each shifted right by one.
+Lanes pair(Lanes first, Lanes second) {
+  const Lanes joined = _mm512_mask_blend_epi32(0xAAAA, first, _mm512_slli_epi64(second, 32));
   return _mm512_srli_epi32(joined, 1);
 }
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
@@ -50,6 +57,7 @@ void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
 
 using Lanes = __m256i;
 constexpr std::size_t kLanes = 4;
+constexpr std::size_t kGroups = 2;
 
 Lanes splat(std::uint32_t x) {
   return _mm256_set1_epi64x(static_cast<long long>(x));
@@ -63,11 +71,17 @@ Lanes add_lanes(Lanes a, Lanes b) {
 Lanes multiply(Lanes a, Lanes b) {
   return _mm256_mul_epu32(a, b);
 }
-Lanes mix(Lanes product, Lanes word, Lanes key) {
-  return _mm256_xor_si256(_mm256_srli_epi64(product, 32), _mm256_xor_si256(word, key));
+Lanes xor_lanes(Lanes a, Lanes b) {
+  return _mm256_xor_si256(a, b);
 }
-Lanes pair(Lanes low, Lanes high) {
-  const Lanes joined = _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA);
+Lanes high(Lanes product) {
+  return _mm256_srli_epi64(product, 32);
+}
+Lanes mix(Lanes product, Lanes word, Lanes key) {
+  return xor_lanes(high(product), xor_lanes(word, key));
+}
+Lanes pair(Lanes first, Lanes second) {
+  const Lanes joined = _mm256_blend_epi32(first, _mm256_slli_epi64(second, 32), 0xAA);
   return _mm256_srli_epi32(joined, 1);
 }
 void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
@@ -81,6 +95,7 @@ void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
 #else
 
 constexpr std::size_t kLanes = 8;
+constexpr std::size_t kGroups = 1;
 struct Lanes {
   std::uint64_t lane[kLanes];
 };
@@ -107,13 +122,19 @@ Lanes multiply(const Lanes& a, const Lanes& b) {
            static_cast<std::uint32_t>(b.lane[i]);
   });
 }
+Lanes xor_lanes(const Lanes& a, const Lanes& b) {
+  return each([&](std::size_t i) { return a.lane[i] ^ b.lane[i]; });
+}
+Lanes high(const Lanes& product) {
+  return each([&](std::size_t i) { return product.lane[i] >> 32; });
+}
 Lanes mix(const Lanes& product, const Lanes& word, const Lanes& key) {
   return each([&](std::size_t i) { return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i]; });
 }
-Lanes pair(const Lanes& low, const Lanes& high) {
+Lanes pair(const Lanes& first, const Lanes& second) {
   return each([&](std::size_t i) {
-    const std::uint32_t first = static_cast<std::uint32_t>(low.lane[i]) >> 1;
-    return first | std::uint64_t{static_cast<std::uint32_t>(high.lane[i]) >> 1} << 32;
+    const std::uint32_t low = static_cast<std::uint32_t>(first.lane[i]) >> 1;
+    return low | std::uint64_t{static_cast<std::uint32_t>(second.lane[i]) >> 1} << 32;
   });
 }
 void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
@@ -127,25 +148,84 @@ void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
 
 #endif
 
-/// Fills words >> 1 of kLanes counters from `block` on.
-void philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
-                  std::uint32_t c1, std::uint32_t c2, std::uint32_t c3, std::int32_t* out) {
-  Lanes a = add_lanes(splat(block), count_up());
-  Lanes b = splat(c1);
-  Lanes c = splat(c2);
-  Lanes d = splat(c3);
-  for (int round = 0; round < 10; ++round) {
-    const Lanes p0 = multiply(splat(0xD2511F53u), a);
-    const Lanes p1 = multiply(splat(0xCD9E8D57u), c);
-    a = mix(p1, b, splat(key_low));
-    b = p1;
-    c = mix(p0, d, splat(key_high));
-    d = p0;
-    key_low += 0x9E3779B9u;
-    key_high += 0xBB67AE85u;
+constexpr std::uint32_t kMultiplier0 = 0xD2511F53u;
+constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57u;
+
+/// Keys of one round, for the first and the third word.
+struct RoundKey {
+  Lanes a;
+  Lanes c;
+};
+
+/// Philox for counters that differ in their first word only. What is the same for all counters in
+/// the first rounds is computed once.
+class PhiloxRun {
+ public:
+  PhiloxRun(std::uint32_t key_low, std::uint32_t key_high, std::uint64_t step, std::uint32_t c3) {
+    const auto c1 = static_cast<std::uint32_t>(step);
+    const std::uint64_t p1 = std::uint64_t{kMultiplier1} * static_cast<std::uint32_t>(step >> 32);
+    const std::uint32_t a = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ key_low;
+    const std::uint64_t p0 = std::uint64_t{kMultiplier0} * a;
+    keys_[0] = {splat(0), splat(c3 ^ key_high)};
+    for (int round = 1; round < 10; ++round) {
+      key_low += 0x9E3779B9u;
+      key_high += 0xBB67AE85u;
+      std::uint32_t known_a = 0;
+      std::uint32_t known_c = 0;
+      if (round == 1) {
+        known_a = static_cast<std::uint32_t>(p1);
+        known_c = static_cast<std::uint32_t>(p0 >> 32);
+      } else if (round == 2) {
+        known_c = static_cast<std::uint32_t>(p0);
+      }
+      keys_[round] = {splat(key_low ^ known_a), splat(key_high ^ known_c)};
+    }
   }
-  store_words(out, pair(a, b), pair(c, d));
-}
+
+  /// Fills words >> 1 of kGroups * kLanes counters from `block` on. Several groups at a time, because
+  /// each round waits for its multiplications.
+  void fill(std::uint32_t block, std::int32_t* out) const {
+    const Lanes m0 = splat(kMultiplier0);
+    const Lanes m1 = splat(kMultiplier1);
+    Lanes a[kGroups];
+    Lanes b[kGroups];
+    Lanes c[kGroups];
+    Lanes d[kGroups];
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      const auto first = block + static_cast<std::uint32_t>(g * kLanes);
+      d[g] = multiply(m0, add_lanes(splat(first), count_up()));
+      c[g] = xor_lanes(high(d[g]), keys_[0].c);
+    }
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      b[g] = multiply(m1, c[g]);
+      a[g] = xor_lanes(high(b[g]), keys_[1].a);
+      c[g] = xor_lanes(d[g], keys_[1].c);
+    }
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      d[g] = multiply(m0, a[g]);
+      const Lanes p1 = multiply(m1, c[g]);
+      a[g] = mix(p1, b[g], keys_[2].a);
+      b[g] = p1;
+      c[g] = xor_lanes(high(d[g]), keys_[2].c);
+    }
+    for (int round = 3; round < 10; ++round) {
+      for (std::size_t g = 0; g < kGroups; ++g) {
+        const Lanes p0 = multiply(m0, a[g]);
+        const Lanes p1 = multiply(m1, c[g]);
+        a[g] = mix(p1, b[g], keys_[round].a);
+        b[g] = p1;
+        c[g] = mix(p0, d[g], keys_[round].c);
+        d[g] = p0;
+      }
+    }
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      store_words(out + 4 * kLanes * g, pair(a[g], b[g]), pair(c[g], d[g]));
+    }
+  }
+
+ private:
+  RoundKey keys_[10];
+};
 
 }  // namespace
 }  // namespace procgraph

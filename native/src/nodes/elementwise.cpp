@@ -1,67 +1,113 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/runtime_node.hpp"
+#include "engine/channel.hpp"
+#include "engine/grain.hpp"
+#include "nodes/elementwise_part.hpp"
+#include "nodes/overrides.hpp"
 #include "nodes/parameters.hpp"
-#include "random/philox.hpp"
 
 namespace procgraph {
 namespace {
-
-constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
-
-alignas(64) constexpr std::int32_t kZeros[kChunk] = {};
-
-/// Values that a kernel reads: one for all elements, repeated for a whole chunk, or one each.
-struct ColumnValues {
-  const NamedTensor* spec;
-  bool common;
-  bool written = false;
-  Buffer<std::int32_t> data;  // bits of float32 or int32
-};
-
-/// Where an output component of the kernel lies in its port.
-struct Component {
-  std::size_t output;
-  std::int32_t first;  // index of its first element
-  Buffer<std::int32_t> scratch;
-  EventList pending;  // events of a lane, where components have to be put in order
-};
 
 class Elementwise final : public RuntimeNode {
  public:
   Elementwise(const Node& spec, const BuildContext& context)
       : RuntimeNode(spec, context),
         attrs_(std::get<ElementwiseAttrs>(spec.attrs)),
-        n_(static_cast<std::size_t>(spec.n)),
-        kernel_(context.kernels.find(attrs_.kernel, attrs_.hash)) {
+        core_{.n = static_cast<std::size_t>(spec.n),
+              .inputs = inputs,
+              .outputs = outputs,
+              .states = states,
+              .loops = loops_,
+              .kernel = context.kernels.find(attrs_.kernel, attrs_.hash),
+              .layout = {},
+              .key = {},
+              .columns = {},
+              .components = {},
+              .input_scales = {},
+              .thresholds = {}} {
     build_columns();
     build_components();
-    column_pointers_.resize(columns_.size());
-    state_pointers_.resize(states.size());
-    input_pointers_.resize(inputs.size());
-    for (const auto& port : spec.inputs) {
-      input_scales_.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale)
-                                                             : 1.0f);
-    }
-    const auto draws = static_cast<std::size_t>(attrs_.draws);
-    draw_values_ = Buffer<std::int32_t>(draws * kChunk);
-    for (std::size_t r = 0; r < draws; ++r) {
-      draw_pointers_.push_back(draw_values_.data() + r * kChunk);
-    }
     build_layout();
-    args_ = {0,
-             column_pointers_.data(),
-             state_pointers_.data(),
-             input_pointers_.data(),
-             input_scales_.data(),
-             output_pointers_.data(),
-             draw_pointers_.data()};
+    for (const auto& port : spec.inputs) {
+      core_.input_scales.push_back(
+          port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale) : 1.0f);
+    }
+  }
+
+  void finish_build() override {
+    RuntimeNode::finish_build();
+    for (const Input& input : inputs) {
+      for (const Channel* channel : input.channels) has_prologue_ |= !channel->divisible();
+    }
+    divide(1);
   }
 
   void seek(std::int64_t step, std::uint64_t seed) override {
     RuntimeNode::seek(step, seed);
-    key_ = node_key(seed, spec().name);
+    core_.key = node_key(seed, spec().name);
+  }
+
+  void divide(int threads) override {
+    const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
+    const std::size_t most = caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
+    const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
+    if (count == parts_.size()) return;
+    parts_.clear();
+    for (std::size_t p = 0; p < count; ++p) {
+      const std::size_t all = lanes() * chunks;
+      parts_.push_back(std::make_unique<ElementwisePart>(
+          core_, spans(chunks, all * p / count, all * (p + 1) / count)));
+    }
+  }
+
+  int parts(Action) const override { return static_cast<int>(parts_.size()); }
+  bool has_prologue() const override { return has_prologue_; }
+  bool caller_only() const override { return core_.kernel.fn == nullptr; }
+
+  double cost(Action) const override {
+    const double values = 0.04 * static_cast<double>(core_.columns.size() + 2 * inputs.size()) +
+                          0.08 * static_cast<double>(states.size() + core_.components.size()) +
+                          0.25 * attrs_.draws;
+    return kSmallCost + values * static_cast<double>(lanes() * core_.n);
+  }
+
+  void tick(std::int64_t step) override {
+    if (has_prologue_) prologue(step);
+    for (auto& part : parts_) part->run(step, step == next_tick());
+    epilogue(Action::tick, step);
+  }
+
+  void prologue(std::int64_t step) override {
+    for (Input& input : inputs) {
+      input.pull_indivisible(step);
+      if (step == next_tick()) input.drain();
+      if (input.port().kind == PortKind::array) input.gather(step);
+    }
+  }
+
+  void run_part(Action, std::int64_t step, int part) override {
+    parts_[static_cast<std::size_t>(part)]->run(step, step == next_tick());
+  }
+
+  void epilogue(Action, std::int64_t step) override {
+    const bool ticks = take_tick(step);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (ticks) {
+        inputs[i].mark_clean();
+      } else if (std::any_of(parts_.begin(), parts_.end(),
+                             [&](const auto& part) { return part->touched(i); })) {
+        inputs[i].mark_dirty();
+      }
+    }
+    for (std::size_t o = 0; o < outputs.size(); ++o) close_output(o, step, ticks);
+  }
+
+  void materialise(std::int64_t step) override {
+    for (Output& output : outputs) {
+      if (output.dense) output.list_dense(step);
+    }
   }
 
   Array read_parameter(std::string_view section, std::string_view name) const override {
@@ -79,50 +125,38 @@ class Elementwise final : public RuntimeNode {
     check_values(spec().name, name, values, column->spec->dtype, {1, spec().n});
     set_column(*column, values.data, values.count() == 1);
     column->written = true;
+    core_.thresholds = useful_thresholds(attrs_, core_.columns);
   }
 
   std::vector<std::pair<std::string, std::string>> written_parameters() const override {
     std::vector<std::pair<std::string, std::string>> names;
-    for (const auto& column : columns_) {
+    for (const auto& column : core_.columns) {
       if (column.written) names.emplace_back("column", column.spec->name);
     }
     return names;
   }
 
- protected:
-  void compute(std::int64_t step) override {
-    for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      for (auto& output : outputs) {
-        if (output.port().kind == PortKind::current && lane == 0) output.set_silent(step, true);
-      }
-      for (std::size_t begin = 0; begin < n_; begin += kChunk) {
-        run_chunk(step, lane, begin, std::min(kChunk, n_ - begin));
-      }
-      if (ordered_components_) append_pending(step, lane);
-    }
-    for (Input& input : inputs) input.mark_clean();
-  }
-
  private:
   void build_columns() {
     for (const auto& column : spec().columns) {
-      auto& values = columns_.emplace_back();
+      auto& values = core_.columns.emplace_back();
       values.spec = &column;
       set_column(values, column.values->data, column.values->count == 1);
     }
+    core_.thresholds = useful_thresholds(attrs_, core_.columns);
   }
 
   void set_column(ColumnValues& column, const void* data, bool common) {
-    const std::size_t size = common ? kChunk : n_;
+    const std::size_t size = common ? kChunk : core_.n;
     if (column.data.size() != size || column.data.empty()) column.data = Buffer<std::int32_t>(size);
     column.common = common;
-    std::memcpy(column.data.data(), data, (common ? 1 : n_) * sizeof(std::int32_t));
+    std::memcpy(column.data.data(), data, (common ? 1 : core_.n) * sizeof(std::int32_t));
     if (common) std::fill_n(column.data.data(), kChunk, column.data[0]);
   }
 
   const ColumnValues* find_column(std::string_view section, std::string_view name) const {
     if (section != "column") return nullptr;
-    for (const auto& column : columns_) {
+    for (const auto& column : core_.columns) {
       if (column.spec->name == name) return &column;
     }
     return nullptr;
@@ -131,136 +165,67 @@ class Elementwise final : public RuntimeNode {
   void build_components() {
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       const OutputPort& port = outputs[o].port();
+      first_component_.push_back(core_.components.size());
       for (std::int32_t c = 0; c < port.components; ++c) {
-        auto& component = components_.emplace_back();
-        component.output = o;
-        component.first = c * spec().n;
-        component.scratch = Buffer<std::int32_t>(kChunk);
+        core_.components.push_back({o, c * spec().n, std::ldexp(1.0f, port.scale)});
       }
-      ordered_components_ |= port.kind == PortKind::events && port.components > 1;
     }
-    output_pointers_.resize(components_.size());
-    event_index_ = Buffer<std::int32_t>(kChunk + 16);
-    event_payload_ = Buffer<std::int32_t>(kChunk + 16);
+    first_component_.push_back(core_.components.size());
   }
 
   void build_layout() {
-    for (const auto& column : spec().columns) layout_.columns.push_back(column.dtype);
-    for (const auto& state : spec().states) layout_.states.push_back(state.dtype);
-    for (const auto& port : spec().inputs) layout_.inputs.push_back(port.dtype);
-    for (const auto& component : components_) {
+    KernelLayout& layout = core_.layout;
+    for (const auto& column : spec().columns) layout.columns.push_back(column.dtype);
+    for (const auto& state : spec().states) layout.states.push_back(state.dtype);
+    for (const auto& port : spec().inputs) layout.inputs.push_back(port.dtype);
+    for (const auto& component : core_.components) {
       const OutputPort& port = outputs[component.output].port();
-      layout_.outputs.push_back(port.kind == PortKind::current ? DType::float32 : port.dtype);
+      layout.outputs.push_back(port.kind == PortKind::current ? DType::float32 : port.dtype);
     }
-    layout_.draws = attrs_.draws;
+    layout.draws = attrs_.draws;
   }
 
-  void run_chunk(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n) {
-    point_arguments(step, lane, begin);
-    fill_draws(step, lane, begin, n);
-    args_.n = static_cast<std::int64_t>(n);
-    if (kernel_.fn != nullptr) {
-      kernel_.fn(&args_);
-    } else {
-      (*kernel_.callback)(args_, layout_);
+  /// The ranges of elements in chunks [begin, end), counted through all lanes.
+  std::vector<ElementwisePart::Span> spans(std::size_t chunks, std::size_t begin,
+                                           std::size_t end) const {
+    std::vector<ElementwisePart::Span> found;
+    while (begin < end) {
+      const std::size_t lane = begin / chunks;
+      const std::size_t stop = std::min(end, (lane + 1) * chunks);
+      found.push_back({lane, (begin - lane * chunks) * kChunk,
+                       std::min(core_.n, (stop - lane * chunks) * kChunk)});
+      begin = stop;
     }
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].port().kind == PortKind::array || inputs[i].clean()) continue;
-      std::memset(inputs[i].sums(lane) + begin, 0, n * sizeof(std::uint32_t));
-    }
-    for (Component& component : components_) store(component, step, lane, begin, n);
+    return found;
   }
 
-  void point_arguments(std::int64_t step, std::size_t lane, std::size_t begin) {
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      column_pointers_[i] = columns_[i].data.data() + (columns_[i].common ? 0 : begin);
+  void close_output(std::size_t number, std::int64_t step, bool ticks) {
+    Output& output = outputs[number];
+    if (output.port().kind == PortKind::current) {
+      const bool any = std::any_of(parts_.begin(), parts_.end(),
+                                   [&](const auto& part) { return part->any(number); });
+      output.set_silent(step, !any);
     }
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      state_pointers_[i] = states[i].data.data() + (lane * n_ + begin) * sizeof(std::int32_t);
-    }
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      Input& input = inputs[i];
-      if (input.port().kind == PortKind::array) {
-        input_pointers_[i] = held(input, step, lane, begin);
-      } else if (input.clean()) {
-        input_pointers_[i] = kZeros;
-      } else {
-        input_pointers_[i] = input.sums(lane) + begin;
-      }
-    }
-    for (std::size_t i = 0; i < components_.size(); ++i) {
-      Output& output = outputs[components_[i].output];
-      output_pointers_[i] = components_[i].scratch.data();
-      if (output.port().kind != PortKind::array) continue;
-      const std::size_t element = static_cast<std::size_t>(components_[i].first) + begin;
-      output_pointers_[i] = output.array(step, lane) + element * item_size(output.port().dtype);
-    }
-  }
-
-  /// Gathered through an index map once per lane, not once per chunk.
-  const std::byte* held(Input& input, std::int64_t step, std::size_t lane, std::size_t begin) {
-    const auto slot = static_cast<std::size_t>(&input - inputs.data());
-    if (held_.size() != inputs.size()) held_.resize(inputs.size());
-    if (begin == 0) held_[slot] = input.held(step, lane);
-    return held_[slot] + begin * item_size(input.port().dtype);
-  }
-
-  void fill_draws(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n) {
-    for (std::size_t r = 0; r < draw_pointers_.size(); ++r) {
-      const auto c3 = static_cast<std::uint32_t>(lane * 256 + r);
-      loops_.philox_fill(key_.low, key_.high, static_cast<std::uint32_t>(begin / 4), (n + 3) / 4,
-                         static_cast<std::uint64_t>(step), c3, draw_values_.data() + r * kChunk);
-    }
-  }
-
-  void store(Component& component, std::int64_t step, std::size_t lane, std::size_t begin,
-             std::size_t n) {
-    Output& output = outputs[component.output];
-    const OutputPort& port = output.port();
-    const std::size_t element = static_cast<std::size_t>(component.first) + begin;
-    if (port.kind == PortKind::current) {
-      const bool any =
-          loops_.to_fixed(reinterpret_cast<const float*>(component.scratch.data()), n, port.bound,
-                          std::ldexp(1.0f, port.scale), output.current(step, lane) + element);
-      if (any) output.set_silent(step, false);
+    if (output.port().kind != PortKind::events || !ticks) return;
+    if (output.dense) {
+      for (const auto& part : parts_) output.emitted += part->dense_events(number);
       return;
     }
-    if (port.kind != PortKind::events) return;
-    const std::size_t count = loops_.compact(
-        component.scratch.data(), n, static_cast<std::int32_t>(element),
-        static_cast<std::int32_t>(port.limit), event_index_.data(), event_payload_.data());
-    if (count == 0) return;
-    EventList& list = port.components > 1 ? component.pending : output.events.at(step, lane);
-    list.append(event_index_.data(), event_payload_.data(), count);
-  }
-
-  void append_pending(std::int64_t step, std::size_t lane) {
-    for (Component& component : components_) {
-      if (component.pending.size() == 0) continue;
-      outputs[component.output].events.at(step, lane).append(component.pending);
-      component.pending.clear();
+    const std::size_t first = first_component_[number];
+    const std::size_t last = first_component_[number + 1];
+    if (parts_.size() > 1 || last - first > 1) {
+      for (std::size_t c = first; c < last; ++c) {
+        for (auto& part : parts_) part->collect(c, step);
+      }
     }
+    output.count(step);
   }
 
   const ElementwiseAttrs& attrs_;
-  std::size_t n_;
-  Kernel kernel_;
-  KernelLayout layout_;
-  Key key_;
-  std::vector<ColumnValues> columns_;
-  std::vector<Component> components_;
-  bool ordered_components_ = false;
-  Buffer<std::int32_t> draw_values_;
-  Buffer<std::int32_t> event_index_;
-  Buffer<std::int32_t> event_payload_;
-  std::vector<const void*> column_pointers_;
-  std::vector<void*> state_pointers_;
-  std::vector<const void*> input_pointers_;
-  std::vector<float> input_scales_;
-  std::vector<void*> output_pointers_;
-  std::vector<const std::int32_t*> draw_pointers_;
-  std::vector<const std::byte*> held_;
-  pg_kernel_args args_{};
+  ElementwiseCore core_;
+  bool has_prologue_ = false;
+  std::vector<std::size_t> first_component_;  // of each output, and the end
+  std::vector<std::unique_ptr<ElementwisePart>> parts_;
 };
 
 }  // namespace

@@ -27,6 +27,10 @@ class Projection {
   /// where the Program has a common one.
   virtual void set_weights(std::span<const std::int32_t> weights) = 0;
 
+  /// Where source i has exactly one synapse, with target i and a common delay: its weight, or one
+  /// for all. Empty for others. Stays valid when weights are set.
+  virtual std::span<const std::int32_t> diagonal() const { return {}; }
+
   /// Per target: sum of |weight| and number of synapses, for the check against overflow.
   struct Load {
     std::vector<double> weight;

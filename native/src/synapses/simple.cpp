@@ -28,6 +28,11 @@ class OneToOne final : public Projection {
     weights_.assign(weights.begin(), weights.end());
   }
 
+  std::span<const std::int32_t> diagonal() const override {
+    return number_.empty() ? std::span<const std::int32_t>(weights_)
+                           : std::span<const std::int32_t>();
+  }
+
   Load load(std::span<const float> weights) const override {
     const auto n = static_cast<std::size_t>(attrs_.n_post);
     Load load{std::vector<double>(n), std::vector<double>(n, 1.0)};

@@ -60,7 +60,33 @@ void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
   stored_step_ = step - 1;
 }
 
+bool SynapseNode::passes_dense() const {
+  return fused_ != nullptr && !projection_->diagonal().empty() && spec().period == 1 &&
+         inputs[0].channels.size() == 1;
+}
+
+Input* SynapseNode::passes_into() const {
+  return &fused_->target();
+}
+
+void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
+  rows_ = rows;
+  rows_delay_ = delay;
+}
+
+void SynapseNode::list_dense(std::int64_t last) {
+  for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      rows_->list(last - age - rows_delay_, lane, history_.at(last - age, lane));
+    }
+  }
+}
+
 void SynapseNode::absorb(std::int64_t step) {
+  if (rows_ != nullptr) {
+    take_tick(step);
+    return;
+  }
   history_.clear(step);
   Input& input = inputs[0];
   const bool ticks = take_tick(step);
@@ -105,6 +131,25 @@ void SynapseNode::emit(std::int64_t step) {
   }
 }
 
+const void* SynapseNode::emit_target() const {
+  return fused_ == nullptr ? nullptr : &fused_->target();
+}
+
+/// Supposes that one source in fifty is active.
+double SynapseNode::cost(Action action) const {
+  if (action == Action::absorb) return kSmallCost;
+  const double n_post = attrs_.n_post;
+  if (const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs)) {
+    return kSmallCost + 0.02 * static_cast<double>(sparse->synapses);
+  }
+  if (std::holds_alternative<OneToOneAttrs>(spec().attrs)) return kSmallCost + 0.02 * n_post;
+  if (std::holds_alternative<AllToAllAttrs>(spec().attrs)) return kSmallCost + 0.05 * n_post;
+  if (std::holds_alternative<DenseAttrs>(spec().attrs)) {
+    return kSmallCost + 0.02 * 0.06 * attrs_.n_pre * n_post;
+  }
+  return kSmallCost + 0.02 * attrs_.n_pre * static_cast<double>(attrs_.weights->count);
+}
+
 void SynapseNode::emit_to_ring(std::int64_t step) {
   Output& output = outputs[0];
   output.set_silent(step, true);
@@ -123,6 +168,7 @@ void SynapseNode::emit_to_ring(std::int64_t step) {
 }
 
 void SynapseNode::materialise(std::int64_t step) {
+  if (rows_ != nullptr) list_dense(step);
   if (fused_ == nullptr || stored_step_ == step) return;
   emit_to_ring(step);
   stored_step_ = step;

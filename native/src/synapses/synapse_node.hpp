@@ -19,6 +19,8 @@ class SynapseNode final : public RuntimeNode {
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
+  const void* emit_target() const override;
+  double cost(Action action) const override;
   /// Looks again whether the output may go straight into its only target.
   void update_fusion();
 
@@ -28,6 +30,17 @@ class SynapseNode final : public RuntimeNode {
   std::vector<std::pair<std::string, std::string>> written_parameters() const override;
   void materialise(std::int64_t step) override;
   EventRing* history() override { return &history_; }
+
+  // Dense events, see engine/dense_events.hpp.
+  /// True if payloads may bypass the history: one channel in, one out, element by element.
+  bool passes_dense() const;
+  Input* passes_into() const;
+  std::span<const std::int32_t> diagonal() const { return projection_->diagonal(); }
+  /// From now on payloads come from `rows`, `delay` steps late; null: from the channel again.
+  void pass_dense(DenseRows* rows, std::int32_t delay);
+  /// Fills the history from the rows.
+  void list_dense(std::int64_t last);
+  bool idle(Action action) const override { return rows_ != nullptr && action == Action::emit; }
 
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;
@@ -48,6 +61,8 @@ class SynapseNode final : public RuntimeNode {
   std::unique_ptr<Projection> projection_;
   EventRing history_;
   Channel* fused_ = nullptr;
+  DenseRows* rows_ = nullptr;  // of the source, where events are dense
+  std::int32_t rows_delay_ = 0;
   std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
   std::vector<float> written_;     // weights set at run time
   mutable std::optional<Projection::Load> load_;

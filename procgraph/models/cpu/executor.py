@@ -21,7 +21,7 @@ class CpuExecutor:
 
     def __init__(self, program: Program, options: LoadOptions) -> None:
         self._nodes = program.ir.nodes
-        self._engine = _native.Engine(_native.Program.from_bytes(program.data), options.seed, options.batch)
+        self._engine = _native.Engine(_native.Program.from_bytes(program.data), options.seed, options.batch, options.threads)
         self.run = self._engine.run
         self.interrupt = self._engine.interrupt
         self.recorded = self._engine.recorded

@@ -69,10 +69,8 @@ def _events(samples: list[tuple[int, Array]]) -> tuple[Array, ...]:
     columns: list[list[Array]] = [[], [], [], []]
     for step, value in samples:
         lane, index = np.nonzero(value)
-        for column, part in zip(
-            columns,
-            (np.full(lane.size, step, np.int64), lane.astype(np.int32), index.astype(np.int32), value[lane, index]),
-        ):
+        parts: list[Array] = [np.full(lane.size, step, np.int64), lane, index, value[lane, index]]
+        for column, part in zip(columns, parts):
             column.append(part)
     dtypes = (np.int64, np.int32, np.int32, np.int32)
     return tuple(np.concatenate(c).astype(d) if c else np.zeros(0, d) for c, d in zip(columns, dtypes))

@@ -10,7 +10,7 @@ from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
 
-__all__ = ["Izhikevich"]
+__all__ = ["GeneralIzhikevich", "Izhikevich"]
 
 
 class Izhikevich(Process):
@@ -50,5 +50,49 @@ class Izhikevich(Process):
         v = s.v + d.half * ((s.v * 0.04 + 5.0) * s.v + push)
         v = v + d.half * ((v * 0.04 + 5.0) * v + push)
         u = s.u + d.rate * (p.b * v - s.u)
+        spike = v >= p.v_peak
+        return {"v": where(spike, p.c, v), "u": where(spike, u + p.d, u)}, {"s_out": spike}
+
+
+class GeneralIzhikevich(Process):
+    r"""Izhikevich's simple model with free coefficients, for the patterns that the usual ones do not make.
+
+    .. math::
+        \frac{dv}{dt} = 0.04 v^2 + slope \cdot v + offset - u + I, \qquad
+        \frac{du}{dt} = a (b (v - v_u) - leak \cdot u)
+
+    with v in mV, t in ms and I the summed input plus ``bias``. If :math:`v \ge v_{peak}`: a spike, :math:`v = c` and
+    :math:`u = u + d`. With the defaults it is ``Izhikevich``, integrated in the same way (two half steps for v, then
+    one for u).
+
+    Source: Izhikevich, Which model to use for cortical spiking neurons? (2004), doi 10.1109/TNN.2004.832719. Its class
+    1 neuron and integrator have ``slope=4.1, offset=108``, its accommodating neuron ``v_u=-65, leak=0``.
+    """
+
+    a_in = In(Current)
+    s_out = Out(Spikes)
+    a = Param(0.02, doc="rate of recovery per ms")
+    b = Param(0.2, doc="sensitivity of the recovery to v")
+    c = Param(-65.0, "mV", doc="potential after a spike")
+    d = Param(8.0, doc="rise of u at a spike")
+    slope = Param(5.0, doc="linear coefficient of v")
+    offset = Param(140.0, doc="constant coefficient of v")
+    v_u = Param(0.0, "mV", doc="potential at which v does not drive u")
+    leak = Param(1.0, doc="decay of u relative to a")
+    v_peak = Param(30.0, "mV", doc="potential that counts as a spike")
+    bias = Param(0.0, doc="constant input")
+    v = State(-65.0, "mV", doc="membrane potential")
+    u = State(-13.0, doc="recovery")
+
+    @staticmethod
+    def derive(p: Values, dt: float) -> dict[str, Any]:
+        return {"half": 0.5 * dt, "rate": p.a * dt}
+
+    @staticmethod
+    def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
+        push = x.a_in + p.bias + p.offset - s.u
+        v = s.v + d.half * ((s.v * 0.04 + p.slope) * s.v + push)
+        v = v + d.half * ((v * 0.04 + p.slope) * v + push)
+        u = s.u + d.rate * (p.b * (v - p.v_u) - p.leak * s.u)
         spike = v >= p.v_peak
         return {"v": where(spike, p.c, v), "u": where(spike, u + p.d, u)}, {"s_out": spike}

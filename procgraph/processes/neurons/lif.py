@@ -12,12 +12,25 @@ from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
 
-__all__ = ["IF", "LIF", "ExpLIF", "in_steps"]
+__all__ = ["IF", "LIF", "DualExpLIF", "ExpLIF", "exp_current_gain", "in_steps", "refractory_left"]
 
 
 def in_steps(time: Any, dt: float) -> Any:
     """A time in ms as whole steps (to nearest)."""
     return np.rint(np.asarray(time) / dt).astype(np.int32)[()]
+
+
+def refractory_left(spike: Any, free: Any, left: Any, steps: Any) -> Any:
+    """Refractory steps after a step: ``steps`` from a spike on, one less in each, zero at the end."""
+    return where(spike, steps, where(free, 0, left - 1))
+
+
+def exp_current_gain(tau_m: Any, tau_syn: Any, r_m: Any, dt: float) -> Any:
+    """What a current that decays with ``tau_syn`` adds to the potential in the next step, per unit of it."""
+    gap = 1 / np.asarray(tau_m) - 1 / np.asarray(tau_syn)
+    safe = np.where(gap == 0, 1.0, gap)
+    mean = np.where(gap == 0, dt, np.expm1(safe * dt) / safe)  # integral of exp(gap * t) over the step
+    return (r_m / tau_m * np.exp(-dt / tau_m) * mean)[()]
 
 
 class LIF(Process):
@@ -54,7 +67,7 @@ class LIF(Process):
         free = s.refractory <= 0
         v = where(free, s.v * d.decay + d.drive + x.a_in, p.v_reset)
         spike = free & (v >= p.v_th)
-        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
 
 
@@ -96,13 +109,10 @@ class ExpLIF(Process):
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
         decay_m = np.exp(-dt / p.tau_m)
-        gap = 1 / np.asarray(p.tau_m) - 1 / np.asarray(p.tau_syn)
-        safe = np.where(gap == 0, 1.0, gap)
-        mean = np.where(gap == 0, dt, np.expm1(safe * dt) / safe)  # integral of exp(gap * t) over the step
         return {
             "decay_m": decay_m,
             "decay_syn": np.exp(-dt / p.tau_syn),
-            "gain": (p.r_m / p.tau_m * decay_m * mean)[()],
+            "gain": exp_current_gain(p.tau_m, p.tau_syn, p.r_m, dt),
             "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
             "ref_steps": in_steps(p.t_ref, dt),
         }
@@ -113,8 +123,63 @@ class ExpLIF(Process):
         v = where(free, s.v * d.decay_m + d.drive + s.i * d.gain, p.v_reset)
         i = s.i * d.decay_syn + x.a_in
         spike = free & (v >= p.v_th)
-        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"i": i, "v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+
+class DualExpLIF(Process):
+    r"""Leaky integrate-and-fire neuron with two receptor ports, each with its own exponentially decaying current.
+
+    .. math::
+        \tau_e \frac{di_e}{dt} = -i_e, \qquad \tau_i \frac{di_i}{dt} = -i_i, \qquad
+        \tau_m \frac{dv}{dt} = -(v - v_{rest}) + r_m (i_e + i_i + i_b)
+
+    integrated exactly as in ``ExpLIF``. Events at ``exc_in`` add their weight to :math:`i_e` (decay ``tau_exc``), those
+    at ``inh_in`` to :math:`i_i` (``tau_inh``); inhibition has negative weights. As NEST's ``iaf_psc_exp`` with
+    ``tau_syn_ex`` and ``tau_syn_in``. With ``r_m = 1`` currents are in mV: the CUBA network of Vogels & Abbott (2005).
+
+    Source: Rotter & Diesmann, Exact digital simulation of time-invariant linear systems (1999), doi
+    10.1007/s004220050570.
+    """
+
+    exc_in = In(Current)
+    inh_in = In(Current)
+    s_out = Out(Spikes)
+    tau_m = Param(20.0, "ms", gt=0, doc="membrane time constant")
+    tau_exc = Param(5.0, "ms", gt=0, doc="time constant of the current from exc_in")
+    tau_inh = Param(10.0, "ms", gt=0, doc="time constant of the current from inh_in")
+    r_m = Param(1.0, "MOhm", gt=0, doc="membrane resistance; input and bias are in nA")
+    v_th = Param(-50.0, "mV", doc="threshold")
+    v_rest = Param(-60.0, "mV", doc="resting potential")
+    v_reset = Param(-60.0, "mV", doc="potential after a spike")
+    bias = Param(0.0, "nA", doc="constant current")
+    t_ref = Param(5.0, "ms", ge=0, doc="refractory time")
+    i_exc = State(0.0, "nA", doc="current from exc_in")
+    i_inh = State(0.0, "nA", doc="current from inh_in")
+    v = State("v_rest", "mV", doc="membrane potential")
+    refractory = State(0, dtype="int32", doc="steps left")
+
+    @staticmethod
+    def derive(p: Values, dt: float) -> dict[str, Any]:
+        decay_m = np.exp(-dt / p.tau_m)
+        return {
+            "decay_m": decay_m,
+            "decay_exc": np.exp(-dt / p.tau_exc),
+            "decay_inh": np.exp(-dt / p.tau_inh),
+            "gain_exc": exp_current_gain(p.tau_m, p.tau_exc, p.r_m, dt),
+            "gain_inh": exp_current_gain(p.tau_m, p.tau_inh, p.r_m, dt),
+            "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
+            "ref_steps": in_steps(p.t_ref, dt),
+        }
+
+    @staticmethod
+    def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
+        free = s.refractory <= 0
+        v = where(free, s.v * d.decay_m + d.drive + s.i_exc * d.gain_exc + s.i_inh * d.gain_inh, p.v_reset)
+        spike = free & (v >= p.v_th)
+        new = {"i_exc": s.i_exc * d.decay_exc + x.exc_in, "i_inh": s.i_inh * d.decay_inh + x.inh_in}
+        new |= {"v": where(spike, p.v_reset, v), "refractory": refractory_left(spike, free, s.refractory, d.ref_steps)}
+        return new, {"s_out": spike}
 
 
 class IF(Process):
@@ -147,5 +212,5 @@ class IF(Process):
         free = s.refractory <= 0
         v = where(free, s.v + d.drive + x.a_in, p.v_reset)
         spike = free & (v >= p.v_th)
-        refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
+        refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}

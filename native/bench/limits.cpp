@@ -1,0 +1,123 @@
+// What the engine takes beside loops with the same arithmetic and nothing around them, measured in
+// turns. Nanoseconds of processor time. Usage: pg_limits [repetitions]
+#include <cmath>
+#include <cstdlib>
+#include <string>
+
+#include "graphs.hpp"
+#include "kernels/isa.hpp"
+#include "measure.hpp"
+#include "models.hpp"
+#include "procgraph/engine.hpp"
+
+using namespace procgraph;
+
+namespace {
+
+int repetitions = 15;
+
+/// A kernel's loop over arrays, without an engine.
+class Bare {
+ public:
+  explicit Bare(const Model& model) : model_(model), fn_(builtin_kernel(model.kernel).fn) {
+    for (const Values& column : model.columns) {
+      columns_.emplace_back(PG_KERNEL_CHUNK, column.bits());
+    }
+    const auto n = static_cast<std::size_t>(model.n);
+    for (const Values& state : model.states) states_.emplace_back(n, state.bits());
+    zeros_.resize(PG_KERNEL_CHUNK);
+    out_.resize(PG_KERNEL_CHUNK);
+    draws_.resize(PG_KERNEL_CHUNK);
+  }
+
+  void run(int steps) {
+    for (int k = 0; k < steps; ++k) step(k);
+  }
+
+ private:
+  void step(int k) {
+    const HotLoops& loops = *select_isa().loops;
+    std::vector<const void*> columns;
+    for (const auto& column : columns_) columns.push_back(column.data());
+    std::vector<void*> states(states_.size());
+    const void* inputs[] = {zeros_.data()};
+    const float scales[] = {1.0f};
+    void* outputs[] = {out_.data()};
+    const std::int32_t* draws[] = {draws_.data()};
+    for (std::int64_t begin = 0; begin < model_.n; begin += PG_KERNEL_CHUNK) {
+      const std::int64_t n = std::min<std::int64_t>(PG_KERNEL_CHUNK, model_.n - begin);
+      for (std::size_t s = 0; s < states.size(); ++s) states[s] = states_[s].data() + begin;
+      if (model_.draws > 0) {
+        loops.philox_fill(1, 2, static_cast<std::uint32_t>(begin / 4),
+                          static_cast<std::size_t>(n) / 4, static_cast<std::uint64_t>(k), 0,
+                          draws_.data());
+      }
+      const pg_kernel_args args{n, columns.data(), states.data(), inputs, scales, outputs, draws};
+      fn_(&args);
+    }
+  }
+
+  const Model& model_;
+  pg_kernel_fn fn_;
+  std::vector<std::vector<std::int32_t>> columns_;
+  std::vector<std::vector<std::int32_t>> states_;
+  std::vector<std::int32_t> zeros_;
+  std::vector<std::int32_t> out_;
+  std::vector<std::int32_t> draws_;
+};
+
+void population(const char* what, const Model& model, int steps) {
+  Builder b;
+  b.node(node_of(b, "p", model));
+  b.schedule(0);
+  Engine engine(b.load());
+  Bare bare(model);
+  const Times own = measure(repetitions, [&] { engine.run(steps); });
+  const Times limit = measure(repetitions, [&] { bare.run(steps); });
+  compare(what, own, limit, static_cast<double>(model.n) * steps);
+  const Stats stats = engine.stats();
+  std::printf("    %.4f events an element and step\n",
+              static_cast<double>(stats.nodes.at("p").events) /
+                  static_cast<double>(model.n * engine.step()));
+}
+
+void draws() {
+  constexpr std::size_t kDraws = PG_KERNEL_CHUNK;
+  constexpr int kCalls = 20'000;
+  const HotLoops& loops = *select_isa().loops;
+  std::vector<std::int32_t> out(kDraws);
+  std::vector<std::int32_t> counts(kDraws);
+  const Model model = poisson(1, 1.6);
+  std::vector<std::int32_t> thresholds;
+  for (const Values& column : model.columns) {
+    if (column.bits() != INT32_MAX) thresholds.push_back(column.bits());
+  }
+  const Times fill = measure(repetitions, [&] {
+    for (std::uint32_t i = 0; i < kCalls; ++i) loops.philox_fill(1, 2, i, kDraws / 4, 3, 0, out.data());
+  });
+  const Times count = measure(repetitions, [&] {
+    for (int i = 0; i < kCalls; ++i) {
+      loops.count_above(out.data(), kDraws, thresholds.data(), thresholds.size(), counts.data());
+    }
+  });
+  const double scale = 1e9 / (static_cast<double>(kDraws) * kCalls);
+  std::printf("%-44s %.3f (%.3f)\n", "philox_fill, ns a draw", fill.median.processor * scale,
+              fill.least.processor * scale);
+  std::printf("%-44s %.3f (%.3f)\n",
+              ("Poisson count, " + std::to_string(thresholds.size()) + " thresholds, ns").c_str(),
+              count.median.processor * scale, count.least.processor * scale);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1) repetitions = std::max(1, std::atoi(argv[1]));
+  std::printf("instruction set %s; medians (minima) of %d\n", best_isa(), repetitions);
+  draws();
+  population("10^6 LIF, ns a neuron step", lif_model(1'000'000), 20);
+  population("10^6 Izhikevich", izhikevich(1'000'000), 20);
+  population("77,000 LIF", lif_model(77'000), 100);
+  population("77,000 Izhikevich", izhikevich(77'000), 100);
+  population("10^6 Poisson(1.6), generated kernel as limit", poisson(1'000'000, 1.6), 5);
+  population("77,000 Poisson(1.6)", poisson(77'000, 1.6), 50);
+}

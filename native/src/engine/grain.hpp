@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+
+namespace procgraph {
+
+/// How small work for another thread may be.
+struct Grain {
+  std::size_t elements;  ///< of an element-wise node, in one task
+  double nanoseconds;    ///< that a parallel phase has to save; waking and waiting cost about 500
+};
+
+/// The usual grain; with PROCGRAPH_DIVIDE set all that can be shared is, so that tests reach it with
+/// small graphs.
+Grain grain();
+
+}  // namespace procgraph

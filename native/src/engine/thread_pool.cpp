@@ -1,0 +1,118 @@
+#include "engine/thread_pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace procgraph {
+namespace {
+
+// Longer than a small serial level, shorter than a time slice.
+constexpr std::int64_t kSpinNs = 40'000;
+constexpr std::int64_t kShortestSpinNs = 500;
+constexpr int kYields = 8;
+constexpr int kPausesPerLook = 8;
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+  asm volatile("isb");
+#endif
+}
+
+/// Spinning only delays whoever is waited for where there are more threads than processors.
+std::int64_t spin_time(int threads) {
+  const auto processors = static_cast<int>(std::thread::hardware_concurrency());
+  return processors == 0 || threads <= processors ? kSpinNs : 0;
+}
+
+}  // namespace
+
+bool Waiter::spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::nanoseconds(spin_ns_);
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return true;
+      pause();
+    }
+  } while (Clock::now() < end);
+  return false;
+}
+
+void Waiter::wait(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
+  if (value.load(std::memory_order_acquire) != old) return;
+  if (spin_ns_ > 0) {
+    if (spin(value, old)) {
+      spin_ns_ = std::min(2 * spin_ns_, longest_ns_);
+      return;
+    }
+    spin_ns_ = std::max(spin_ns_ / 2, kShortestSpinNs);
+  }
+  for (int i = 0; i < kYields; ++i) {
+    std::this_thread::yield();
+    if (value.load(std::memory_order_acquire) != old) return;
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+ThreadPool::ThreadPool(int threads) : spin_ns_(spin_time(threads)), waiter_(spin_ns_) {
+  try {
+    for (int number = 1; number < threads; ++number) {
+      Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
+      worker.thread = std::jthread([this, &worker, number] { serve(worker, number); });
+    }
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop();
+}
+
+void ThreadPool::stop() {
+  work_ = nullptr;
+  for (auto& worker : workers_) {
+    worker->asked.store(worker->asked.load(std::memory_order_relaxed) + 1);
+    worker->asked.notify_one();
+  }
+  workers_.clear();
+}
+
+// Both stores below are sequentially consistent: with less, a processor may look for sleepers
+// before its store is visible to the one that is just falling asleep.
+void ThreadPool::run(int active, Work work, void* context) {
+  work_ = work;
+  context_ = context;
+  const auto helpers = static_cast<std::size_t>(active) - 1;
+  for (std::size_t i = 0; i < helpers; ++i) {
+    auto& asked = workers_[i]->asked;
+    asked.store(asked.load(std::memory_order_relaxed) + 1);
+    asked.notify_one();
+  }
+  work(context, 0);
+  for (std::size_t i = 0; i < helpers; ++i) {
+    Worker& worker = *workers_[i];
+    const std::uint32_t wanted = worker.asked.load(std::memory_order_relaxed);
+    waiter_.wait(worker.done, wanted - 1);
+  }
+}
+
+void ThreadPool::serve(Worker& worker, int number) {
+  Waiter waiter(spin_ns_);
+  for (std::uint32_t seen = 0;; ++seen) {
+    waiter.wait(worker.asked, seen);
+    if (work_ == nullptr) return;
+    work_(context_, number);
+    worker.done.store(seen + 1);
+    worker.done.notify_one();
+  }
+}
+
+}  // namespace procgraph

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace procgraph {
+
+/// Waits for a number to change: spins for a while, yields a few times, then sleeps. The time spent
+/// spinning halves whenever it was in vain, so that a busy machine loses little to it.
+class Waiter {
+ public:
+  explicit Waiter(std::int64_t longest_ns) : longest_ns_(longest_ns), spin_ns_(longest_ns) {}
+  void wait(const std::atomic<std::uint32_t>& value, std::uint32_t old);
+
+ private:
+  bool spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const;
+
+  std::int64_t longest_ns_;
+  std::int64_t spin_ns_;
+};
+
+/// Threads that do one piece of work together, as often as they are asked to. They sleep soon after
+/// the last piece and are gone when the pool is.
+class ThreadPool {
+ public:
+  /// What each thread does; must not throw. Thread 0 is the caller.
+  using Work = void (*)(void* context, int thread);
+
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  /// Runs `work` on threads 0 ... active - 1 and returns when all have finished.
+  void run(int active, Work work, void* context);
+
+ private:
+  // Each side writes to its own cache line.
+  struct Worker {
+    alignas(64) std::atomic<std::uint32_t> asked{0};
+    alignas(64) std::atomic<std::uint32_t> done{0};
+    std::jthread thread;
+  };
+  void serve(Worker& worker, int number);
+  void stop();
+
+  std::int64_t spin_ns_;
+  Waiter waiter_;
+  Work work_ = nullptr;
+  void* context_ = nullptr;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/runtime_node.hpp"
+#include "random/philox.hpp"
+
+namespace procgraph {
+
+constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
+
+/// Values that a kernel reads: one for all elements, repeated for a whole chunk, or one each.
+struct ColumnValues {
+  const NamedTensor* spec;
+  bool common;
+  bool written = false;
+  Buffer<std::int32_t> data;  // bits of float32 or int32
+};
+
+/// Where an output component of the kernel lies in its port.
+struct Component {
+  std::size_t output;
+  std::int32_t first;  // index of its first element
+  float factor;        // 2^scale of a current
+};
+
+/// What all parts of an element-wise node share.
+struct ElementwiseCore {
+  std::size_t n;
+  std::vector<Input>& inputs;
+  std::vector<Output>& outputs;
+  std::vector<StateColumn>& states;
+  const HotLoops& loops;
+  Kernel kernel;
+  KernelLayout layout;
+  Key key;
+  std::vector<ColumnValues> columns;
+  std::vector<Component> components;
+  std::vector<float> input_scales;
+  /// Where not empty, the kernel only counts how many of these are below its draw.
+  std::vector<std::int32_t> thresholds;
+};
+
+/// Ranges of elements that one thread computes, with the memory that it needs for that.
+class ElementwisePart {
+ public:
+  struct Span {
+    std::size_t lane;
+    std::size_t begin;
+    std::size_t end;
+  };
+
+  ElementwisePart(ElementwiseCore& core, std::vector<Span> spans);
+
+  /// Pulls what is due; at a tick computes and emits.
+  void run(std::int64_t step, bool ticks);
+
+  // What the last run has to tell the node.
+  bool touched(std::size_t input) const { return touched_[input] != 0; }
+  bool any(std::size_t output) const { return any_[output] != 0; }
+  std::int64_t dense_events(std::size_t output) const { return dense_events_[output]; }
+  /// Appends the events of a component that the part could not write in place.
+  void collect(std::size_t component, std::int64_t step);
+
+ private:
+  void open_outputs(std::int64_t step, const Span& span);
+  void pull(std::int64_t step, const Span& span);
+  void aim(std::int64_t step, const Span& span);
+  void aim_inputs(std::int64_t step, const Span& span);
+  void aim_outputs(std::int64_t step, const Span& span);
+  void point(std::size_t place, const void* at, std::size_t bytes_per_chunk);
+  void run_span(std::int64_t step, std::size_t number);
+  void take_feeds(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
+  void clear_inputs(std::size_t lane, std::size_t begin, std::size_t n);
+  void store(std::int64_t step, std::size_t span, std::size_t begin, std::size_t n);
+  void store_events(std::size_t component, std::int64_t step, std::size_t span, std::size_t begin,
+                    std::size_t n);
+  bool in_place(const Component& component, const Span& span) const {
+    return component.first == 0 && span.begin == 0;
+  }
+
+  ElementwiseCore& core_;
+  std::vector<Span> spans_;
+  std::vector<std::uint8_t> touched_;           // per input
+  std::vector<std::uint8_t> any_;               // per output
+  std::vector<std::int64_t> dense_events_;      // per output
+  std::vector<EventList> pending_;              // per component and span
+  std::vector<Buffer<std::int32_t>> scratch_;   // per component
+  std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
+  Buffer<std::int32_t> draws_;
+  Buffer<std::int32_t> event_index_;
+  Buffer<std::int32_t> event_payload_;
+  std::size_t first_state_;
+  std::size_t first_input_;
+  std::size_t first_output_;
+  // Columns, states, inputs, outputs; and how far each moves from chunk to chunk.
+  std::vector<void*> pointers_;
+  std::vector<std::size_t> strides_;
+  std::vector<const std::int32_t*> draw_pointers_;
+  pg_kernel_args args_{};
+};
+
+}  // namespace procgraph

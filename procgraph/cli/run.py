@@ -18,11 +18,10 @@ from procgraph.config.overrides import parse_override
 from procgraph.errors import CheckpointError, ModelError, ProcgraphError
 from procgraph.runtime.compile import compile as compile_graph
 from procgraph.runtime.compile import load
+from procgraph.runtime.figures import FORMATS
 from procgraph.runtime.runtime import Runtime
 
 __all__ = ["Options", "execute"]
-
-FORMATS = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,10 @@ def execute(options: Options) -> None:
             rt.checkpoint(options.checkpoint)
             result["checkpoint"] = str(options.checkpoint)
         if recording is not None and options.raster is not None:
-            from procgraph.cli.raster import draw
+            from procgraph.runtime.plot import overview
 
-            draw(recording, options.raster)
+            frames, events, action = recording.frames(), recording.events(), recording.action()
+            overview(frames, events, action, rt.dt, recording.limits, options.raster)
             result["raster"] = str(options.raster)
         if options.json:
             print_json(result)

@@ -14,8 +14,8 @@ __all__ = ["Boundary"]
 class Boundary:
     """Holds the runtime between two steps: the run for a window, everybody else for one call.
 
-    Whoever waits for the lock holds the gate, so that a run cannot take the lock again at once. A thread that has the lock already
-    (a model or ``until`` that calls ``get``) must not wait at the gate for one that waits for the lock.
+    Whoever waits for the lock holds the gate, so that a run cannot take the lock again at once. A thread that has the
+    lock already (a model or ``until`` that calls ``get``) must not wait at the gate for one that waits for the lock.
     """
 
     def __init__(self, runtime: Runtime) -> None:

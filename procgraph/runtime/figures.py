@@ -67,7 +67,7 @@ class Figures:
 
         Args:
             bin: width of a bin in ms, or a time such as ``"5 ms"``.
-            what, path, window, lane: as in ``plot_raster``, also what is returned and raised.
+            what, path, window, lane: as in ``plot_raster``.
         """
         plot, limits = _plot(path), self._limits(window)
         if isinstance(bin, str):
@@ -88,7 +88,7 @@ class Figures:
 
         Args:
             elements: flat numbers of the elements; some that are evenly spread if absent.
-            what, path, window, lane: as in ``plot_raster``, for probes without events; also what is returned and raised.
+            what, path, window, lane: as in ``plot_raster``, for probes without events.
         """
         plot, limits = _plot(path), self._limits(window)
         chosen = self._chosen(what, False)

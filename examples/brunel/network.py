@@ -33,7 +33,9 @@ def build(plastic: bool = False, dt: float = 0.1, seed: int = 1, scale: float = 
     """Declare the network; ``scale`` shrinks populations and in-degrees alike (for tests)."""
     rng = np.random.default_rng(seed)
     sizes = {"E": round(EXCITATORY * scale), "I": round(INHIBITORY * scale)}
-    pops = {k: LIF(name=k, shape=n, tau_m=20.0, v_th=20.0, t_ref=2.0, v=rng.uniform(0.0, 20.0, n)) for k, n in sizes.items()}
+    pops = {
+        k: LIF(name=k, shape=n, tau_m=20.0, v_th=20.0, t_ref=2.0, v=rng.uniform(0.0, 20.0, n)) for k, n in sizes.items()
+    }
     for kind, population in pops.items():
         drive = PoissonSource(name=f"{kind}_drive", shape=sizes[kind], rate=DRIVE_HZ)
         drive >> OneToOne(WEIGHT, delay=0, name=f"{kind}_input") >> population
@@ -41,10 +43,20 @@ def build(plastic: bool = False, dt: float = 0.1, seed: int = 1, scale: float = 
             weight = WEIGHT * (INHIBITION if source == "I" else 1.0)
             degree = round(0.1 * sizes[source])
             learns = plastic and (source, kind) == ("E", "E")
-            synapses = Sparse(weight, rule="fixed_in_degree", count=degree, delay=f"{DELAY_MS} ms", name=None if learns else f"{source}_to_{kind}", n_pre=sizes[source], n_post=sizes[kind])
+            synapses = Sparse(
+                weight,
+                rule="fixed_in_degree",
+                count=degree,
+                delay=f"{DELAY_MS} ms",
+                name=None if learns else f"{source}_to_{kind}",
+                n_pre=sizes[source],
+                n_post=sizes[kind],
+            )
             if learns:
                 amount = LEARNING * W_MAX
-                rule = PairSTDP(tau_plus=20.0, tau_minus=20.0, a_plus=amount, a_minus=DEPRESSION * amount, w_min=0.0, w_max=W_MAX)
+                rule = PairSTDP(
+                    tau_plus=20.0, tau_minus=20.0, a_plus=amount, a_minus=DEPRESSION * amount, w_min=0.0, w_max=W_MAX
+                )
                 projection = Plastic(synapses, rule, name=f"{source}_to_{kind}")
                 population.s_out.connect(projection.post_in)
                 population >> projection.s_in

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=1.0, help="biological seconds that are measured")
     parser.add_argument("--warmup", type=float, default=0.5, help="biological seconds before")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 256, or auto")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -33,8 +33,12 @@ def main() -> None:
         rt.run(seconds=arguments.seconds)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         after = rt.stats()["events"]
-        print(f"{arguments.seconds:g} s simulated in {wall:.2f} s ({cpu:.2f} CPU s): {wall / arguments.seconds:.2f} times real time")
-        rates = np.array([(after[p] - before[p]) / circuit.populations[p].shape[0] / arguments.seconds for p in POPULATIONS])
+        print(
+            f"{arguments.seconds:g} s simulated in {wall:.2f} s ({cpu:.2f} CPU s): {wall / arguments.seconds:.2f} times real time"
+        )
+        rates = np.array(
+            [(after[p] - before[p]) / circuit.populations[p].shape[0] / arguments.seconds for p in POPULATIONS]
+        )
         print(f"{'population':>10s} {'rate Hz':>8s} {'published':>9s}")
         for name, rate, published in zip(POPULATIONS, rates, PUBLISHED_HZ):
             print(f"{name:>10s} {rate:8.2f} {published:9.2f}")

@@ -90,7 +90,9 @@ def build(scale: float = 1.0, dt: float = 0.1, seed: int = 1) -> Microcircuit:
             bias=bias,
             v=np.random.default_rng(potential_seed(seed, i)).normal(V0_MEAN[i], V0_SD[i], sizes[i]),
         )
-        drive = PoissonSource(name=f"{name}_background", shape=int(sizes[i]), rate=float(BACKGROUND_HZ * EXTERNAL[i] * scale))
+        drive = PoissonSource(
+            name=f"{name}_background", shape=int(sizes[i]), rate=float(BACKGROUND_HZ * EXTERNAL[i] * scale)
+        )
         drive >> OneToOne(WEIGHT * grow, delay=0, name=f"{name}_drive") >> populations[name]
     for t, target in enumerate(POPULATIONS):
         for s, source in enumerate(POPULATIONS):

@@ -26,7 +26,7 @@ from procgraph.compiler.backend import Backend, Claim, DeviceInfo, Executor, Loa
 from procgraph.config.arrays import GENERATORS  # noqa: E402
 from procgraph.config.models import ChannelEntry, GraphFile, RunSettings  # noqa: E402
 from procgraph.config.schema import schema_text  # noqa: E402
-from procgraph.config.types import COMMON, Argument, arguments  # noqa: E402
+from procgraph.config.types import COMMON, Argument, arguments, nested_arguments, nested_types  # noqa: E402
 from procgraph.config.views import METHODS  # noqa: E402
 from procgraph.models.python.model import Inbox, Outlet  # noqa: E402
 from procgraph.runtime.probe import Probe  # noqa: E402
@@ -158,6 +158,21 @@ def processes_page() -> str:
     text += "the parameter's unit. States take an initial value in the constructor.\n\n"
     for key, title in GROUPS:
         text += f"## {title}\n\n" + "".join(process_entry(c) for c in grouped[key])
+    return text + rules_section()
+
+
+def rules_section() -> str:
+    """All built-in plasticity rules."""
+    rules = sorted((c for c in nested_types("Rule", {}).values() if c.builtin), key=lambda c: c.__name__.lower())
+    text = "## Plasticity rules\n\n`from procgraph.processes.rules import PairSTDP`, "
+    text += "`from procgraph.processes.loihi import LoihiRule`, or `rule: {type: PairSTDP, …}` of a `Plastic` "
+    text += "in a YAML file. They are described in [let synapses learn](../how-to/learn.md).\n\n"
+    for cls in rules:
+        params = [(k, a.declared) for k, a in nested_arguments(cls).items() if isinstance(a.declared, Param)]
+        text += f"### {cls.__name__}\n\n{doc_of(cls)}\n\n" + table(
+            ("parameter", "default", "unit", "range", "meaning"),
+            ((code(k), param_default(d), d.unit, param_range(d), d.doc or documented(cls, k)) for k, d in params),
+        )
     return text
 
 
@@ -358,6 +373,11 @@ def yaml_page() -> str:
     text += ", ".join(f"`.{m}(…)`" for m in METHODS) + ".\n\n"
     module = importlib.import_module("procgraph.config.arrays")
     text += f"## Arrays\n\n{markdown(inspect.cleandoc(module.__doc__ or ''))} Generators: {', '.join(code(g) for g in GENERATORS)}.\n\n"
+    drawn = importlib.import_module("procgraph.config.drawn")
+    text += f"## Distributions\n\n{markdown(inspect.cleandoc(drawn.__doc__ or ''))}\n\n"
+    text += "## Synapses that learn\n\n"
+    text += "`{type: Plastic, synapses: {type: Sparse, …}, rule: {type: PairSTDP, …}, sign: 1}`: `synapses` and `rule` "
+    text += "take a type and its arguments, see [plasticity rules](processes.md#plasticity-rules).\n\n"
     units: dict[str, list[str]] = {}
     for unit, (dimension, _) in UNITS.items():
         units.setdefault(dimension, []).append(code(unit))
@@ -382,7 +402,10 @@ def options(callback: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
     """Names, defaults and help of a command's arguments."""
     hints = typing.get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
-        info = hints[name].__metadata__[0]
+        hint = hints[name]
+        if not hasattr(hint, "__metadata__"):  # Python 3.10 puts Optional around what has None for a default
+            hint = typing.get_args(hint)[0]
+        info = hint.__metadata__[0]
         default = parameter.default
         # With Annotated, the first name of an option stands where a default would.
         declared = [d for d in (info.default, *(info.param_decls or ())) if isinstance(d, str)]

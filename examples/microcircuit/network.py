@@ -42,6 +42,16 @@ GRID = 2.0**-14  # nA; weights are multiples of it, which is 0.07 % of the mean 
 DELAYS_MS = {"E": (1.5, 0.75), "I": (0.75, 0.375)}
 
 
+def population_sizes(scale: float) -> np.ndarray:
+    """Neurons of each population."""
+    return np.maximum(1, np.rint(SIZES * scale)).astype(int)
+
+
+def potential_seed(seed: int, population: int) -> int:
+    """Seed of the initial potentials of one population."""
+    return len(POPULATIONS) * seed + population
+
+
 def synapse_numbers(scale: float) -> np.ndarray:
     """Synapses of each projection (target, source): as many draws with repetition as give the published probabilities."""
     pairs = np.outer(SIZES, SIZES).astype(float)
@@ -61,13 +71,12 @@ class Microcircuit:
 
 def build(scale: float = 1.0, dt: float = 0.1, seed: int = 1) -> Microcircuit:
     """Declare the network; nothing is expanded here."""
-    sizes = np.maximum(1, np.rint(SIZES * scale)).astype(int)
+    sizes = population_sizes(scale)
     numbers = synapse_numbers(scale)
-    rng = np.random.default_rng(seed)
     grow = 1 / math.sqrt(scale)
     populations: dict[str, ExpLIF] = {}
     for i, name in enumerate(POPULATIONS):
-        bias = _lost_input(i, scale) if scale < 1 else 0.0
+        bias = lost_input(i, scale) if scale < 1 else 0.0
         populations[name] = ExpLIF(
             name=name,
             shape=int(sizes[i]),
@@ -79,7 +88,7 @@ def build(scale: float = 1.0, dt: float = 0.1, seed: int = 1) -> Microcircuit:
             v_reset=-65.0,
             t_ref=T_REF,
             bias=bias,
-            v=rng.normal(V0_MEAN[i], V0_SD[i], sizes[i]),
+            v=np.random.default_rng(potential_seed(seed, i)).normal(V0_MEAN[i], V0_SD[i], sizes[i]),
         )
         drive = PoissonSource(
             name=f"{name}_background", shape=int(sizes[i]), rate=float(BACKGROUND_HZ * EXTERNAL[i] * scale)
@@ -94,22 +103,29 @@ def build(scale: float = 1.0, dt: float = 0.1, seed: int = 1) -> Microcircuit:
     return Microcircuit(graph, populations, int(sizes.sum()), int(numbers.sum()))
 
 
+def mean_weight(source: str, target: str, grow: float) -> float:
+    """Mean weight of a projection in nA."""
+    return WEIGHT * grow * (INHIBITION if source[-1] == "I" else 2.0 if (source, target) == ("L4E", "L23E") else 1.0)
+
+
+def least_delay(dt: float) -> float:
+    """Lower limit of delays in ms: one below half a step would round to none, the smallest is one step."""
+    return 0.5 * dt + 1e-9
+
+
 def _projection(source: str, target: str, count: int, grow: float, dt: float) -> Sparse:
-    kind = source[-1]
-    mean = WEIGHT * grow * (INHIBITION if kind == "I" else 2.0 if (source, target) == ("L4E", "L23E") else 1.0)
+    kind, mean = source[-1], mean_weight(source, target, grow)
     limits = {"high": 0.0} if kind == "I" else {"low": 0.0}
     weights = pg.Normal(mean, abs(mean) * WEIGHT_SD, grid=GRID, **limits)
     centre, spread = DELAYS_MS[kind]
-    # A delay below half a step would round to none: the smallest is one step.
-    delay = pg.Normal(centre, spread, low=0.5 * dt + 1e-9)
+    delay = pg.Normal(centre, spread, low=least_delay(dt))
     return Sparse(weights, rule="fixed_total", count=count, delay=delay, name=f"{source}_to_{target}")
 
 
-def _lost_input(target: int, scale: float) -> float:
+def lost_input(target: int, scale: float) -> float:
     """Mean input in nA that the weights' growth by 1/sqrt(scale) does not make up for."""
     in_degree = synapse_numbers(1.0)[target] / SIZES[target]
-    mean_weight = np.array([WEIGHT * (INHIBITION if p[-1] == "I" else 1.0) for p in POPULATIONS])
-    mean_weight[2] *= 2.0 if target == 0 else 1.0
-    recurrent = float(np.sum(in_degree * mean_weight * PUBLISHED_HZ))
+    weights = np.array([mean_weight(source, POPULATIONS[target], 1.0) for source in POPULATIONS])
+    recurrent = float(np.sum(in_degree * weights * PUBLISHED_HZ))
     external = float(EXTERNAL[target] * WEIGHT * BACKGROUND_HZ)
     return (1 - math.sqrt(scale)) * TAU_SYN * 1e-3 * (recurrent + external)

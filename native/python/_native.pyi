@@ -1,11 +1,12 @@
 """The native engine. Arrays are C-ordered NumPy arrays; lanes of a batch come first."""
 
 import os
-from collections.abc import Buffer, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Buffer
 
 CONTAINER_VERSION: int
 

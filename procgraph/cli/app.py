@@ -44,6 +44,9 @@ def run(
     until_done: Annotated[bool, typer.Option("--until-done", help="End when every game says that it is done.")] = False,
     realtime: Annotated[float | None, typer.Option(help="Keep to this ratio of simulated to wall-clock time.")] = None,
     devices: Annotated[str | None, typer.Option(help="Device; 'procgraph devices' lists them.")] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="N", help="Threads of the native engine, 1 to 256, or auto.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of this run's random numbers (the wiring keeps the file's).")
     ] = None,
@@ -74,8 +77,8 @@ def run(
     with reporting(debug, json):
         execute(
             Options(
-                file, steps, seconds, until_done, realtime, devices, seed, tuple(overrides or ()), raster, raster_window,
-                watch, json, checkpoint, restore, trust_kernels, not no_imports, quiet,
+                file, steps, seconds, until_done, realtime, devices, threads, seed, tuple(overrides or ()), raster,
+                raster_window, watch, json, checkpoint, restore, trust_kernels, not no_imports, quiet,
             )
         )  # fmt: skip
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from procgraph.ir.nodes import Node, Output, SpikeIR
 from procgraph.runtime.probe import Probe
 from procgraph.runtime.runtime import Runtime
+from procgraph.runtime.series import Array, Events, Samples
 
-__all__ = ["Events", "Recording", "Samples", "as_images", "image_shape", "in_flow_order"]
+__all__ = ["Recording", "as_images", "image_shape", "in_flow_order"]
 
 FRAMES = 6
 MAX_EVENTS = 400_000  # per population and look; beyond it, every m-th event is kept
 MIN_PIXELS = 64
-Array = NDArray[Any]
 
 
 @dataclass
@@ -33,25 +31,6 @@ class _Track:
         if not self.chunks:
             return np.zeros(0, np.int64), np.zeros(0)
         return np.concatenate([c[0] for c in self.chunks]), np.concatenate([c[1] for c in self.chunks])
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Values over time: ``steps`` and one row each."""
-
-    label: str
-    steps: Array
-    values: Array
-
-
-@dataclass(frozen=True)
-class Events:
-    """Events of one population of ``size`` elements."""
-
-    label: str
-    steps: Array
-    index: Array
-    size: int
 
 
 class Recording:
@@ -98,9 +77,9 @@ class Recording:
             _keep(samples, steps, values[:, 0] if steps.size else values, oldest)
 
     @property
-    def range(self) -> tuple[int, int]:
-        """First and last step + 1 of the window."""
-        return max(0, self._polled - self.window), self._polled
+    def limits(self) -> tuple[float, float]:
+        """First and last simulated second of the window."""
+        return max(0, self._polled - self.window) * self.dt * 1e-3, self._polled * self.dt * 1e-3
 
     def frames(self) -> Samples | None:
         """Images, oldest first."""

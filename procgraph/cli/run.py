@@ -13,16 +13,15 @@ from procgraph.cli.progress import Progress, progress_of, summary
 from procgraph.cli.recording import Recording
 from procgraph.cli.show import read_program
 from procgraph.config.load import Config, load_config
-from procgraph.config.models import RunSettings
+from procgraph.config.models import MAX_THREADS, RunSettings
 from procgraph.config.overrides import parse_override
 from procgraph.errors import CheckpointError, ModelError, ProcgraphError
 from procgraph.runtime.compile import compile as compile_graph
 from procgraph.runtime.compile import load
+from procgraph.runtime.figures import FORMATS
 from procgraph.runtime.runtime import Runtime
 
 __all__ = ["Options", "execute"]
-
-FORMATS = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Options:
     until_done: bool
     realtime: float | None
     devices: str | None
+    threads: str | None
     seed: int | None
     overrides: tuple[str, ...]
     raster: Path | None
@@ -68,9 +68,10 @@ def execute(options: Options) -> None:
             rt.checkpoint(options.checkpoint)
             result["checkpoint"] = str(options.checkpoint)
         if recording is not None and options.raster is not None:
-            from procgraph.cli.raster import draw
+            from procgraph.runtime.plot import overview
 
-            draw(recording, options.raster)
+            frames, events, action = recording.frames(), recording.events(), recording.action()
+            overview(frames, events, action, rt.dt, recording.limits, options.raster)
             result["raster"] = str(options.raster)
         if options.json:
             print_json(result)
@@ -102,6 +103,8 @@ def _settings(options: Options, file: RunSettings) -> RunSettings:
     changes: dict[str, Any] = {
         k: v for k, v in (("realtime", options.realtime), ("devices", options.devices)) if v is not None
     }
+    if options.threads is not None:
+        changes["threads"] = _threads(options.threads)
     if options.steps is not None or options.seconds is not None or options.until_done:
         changes |= {"steps": options.steps, "seconds": options.seconds, "until": "done" if options.until_done else None}
     settings = file.model_copy(update=changes)
@@ -116,6 +119,19 @@ def _settings(options: Options, file: RunSettings) -> RunSettings:
     return settings
 
 
+def _threads(text: str) -> int | str:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if text != "auto" and not 1 <= number <= MAX_THREADS:
+        raise CommandError(Code.USAGE, f"--threads is {text}; allowed: 1 to {MAX_THREADS}, or auto.")
+    return "auto" if text == "auto" else number
+
+
+def _loading(options: Options, settings: RunSettings) -> dict[str, Any]:
+    """Arguments of ``compile`` and ``load`` that were given."""
+    given = {"seed": options.seed, "threads": settings.threads}
+    return {key: value for key, value in given.items() if value is not None}
+
+
 def _open(options: Options) -> tuple[RunSettings, Runtime]:
     """The settings and a Runtime at its first step."""
     if options.file.suffix == ".pgx":
@@ -127,12 +143,12 @@ def _open(options: Options) -> tuple[RunSettings, Runtime]:
     if options.watch and "watch" not in config.taken:
         raise CommandError(Code.USAGE, f"--watch: no Process of {options.file} has a window to open.")
     settings = _settings(options, config.run)
-    return settings, _compile(config, settings, options.seed)
+    return settings, _compile(config, settings, _loading(options, settings))
 
 
-def _compile(config: Config, settings: RunSettings, seed: int | None) -> Runtime:
+def _compile(config: Config, settings: RunSettings, loading: dict[str, Any]) -> Runtime:
     try:
-        return compile_graph(config.graph, settings.devices, seed=seed)
+        return compile_graph(config.graph, settings.devices, **loading)
     except ModelError:
         raise
     except ProcgraphError as error:
@@ -145,7 +161,8 @@ def _open_program(options: Options) -> tuple[RunSettings, Runtime]:
     settings = _settings(options, RunSettings())
     read_program(options.file)
     try:
-        return settings, load(options.file, settings.devices, seed=options.seed, trust_kernels=options.trust_kernels)
+        loading = _loading(options, settings)
+        return settings, load(options.file, settings.devices, trust_kernels=options.trust_kernels, **loading)
     except ModelError:
         raise
     except ProcgraphError as error:
@@ -178,6 +195,7 @@ def _result(options: Options, settings: RunSettings, rt: Runtime, end: End) -> d
         "end": end.reason,
         "file": str(options.file),
         "devices": settings.devices,
+        "threads": settings.threads,
         "seed": rt.program.ir.seed if options.seed is None else options.seed,
         "program": rt.program.digest,
         "dt_ms": rt.dt,

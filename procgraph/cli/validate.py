@@ -23,7 +23,8 @@ def validate_files(files: list[Path], as_json: bool, imports: bool) -> None:
     """
     results: list[dict[str, Any]] = []
     for file in files:
-        before = known_types()
+        known_types()
+        before = dict(registry)
         problems = _problems(file, imports)
         registry.clear()
         registry.update(before)

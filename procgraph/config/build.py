@@ -8,11 +8,12 @@ from typing import Any
 
 from procgraph.compiler.backend import backend
 from procgraph.config import arrays
+from procgraph.config.drawn import distribution, looks_drawn
 from procgraph.config.locate import Locator
 from procgraph.config.models import ChannelEntry, ProcessEntry, validated
 from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node
-from procgraph.config.types import Argument, arguments
+from procgraph.config.types import NESTED, Argument, arguments, nested_arguments, nested_types
 from procgraph.config.views import PortReference, parse_port, split_channel
 from procgraph.errors import ConnectionError, DeviceError, ParameterError, ProcgraphError, ShapeError, did_you_mean
 from procgraph.spec.declare import Param
@@ -21,6 +22,10 @@ from procgraph.spec.process import Process, to_steps
 from procgraph.spec.trace import derive, is_elementwise
 
 __all__ = ["Builder"]
+
+
+class _ReportedError(Exception):
+    """A value cannot be built; the reasons have been reported."""
 
 
 class Builder:
@@ -39,6 +44,7 @@ class Builder:
         self.report, self.folder, self.dt, self.types, self.everywhere = report, folder, dt, types, everywhere
         self.processes: dict[str, Process] = {}
         self.locator = Locator(report.file)
+        self.names: list[str] = []  # of Processes, without what is nested in them
         self.taken: set[str] = set()
 
     # -- Processes ---------------------------------------------------------------------------------------------------
@@ -46,18 +52,19 @@ class Builder:
     def add_process(self, name: str, entry: Entry) -> None:
         """Build one Process; every wrong argument is reported."""
         self.locator.processes[name] = entry
+        self.names.append(name)
         head = validated(ProcessEntry, entry.node, name, self.report)
         if head is None:
             return
         cls = self.types.get(head.type)
         if cls is None:
-            self.report.add(
-                entry.node.entries()["type"].key,
-                f"{name}: unknown type {head.type!r}.{did_you_mean(head.type, self.types)}",
-            )
+            why = f"unknown type {head.type!r}.{did_you_mean(head.type, self.types)}"
+            if head.type in nested_types("Rule", self.types):
+                why = f"{head.type} is a plasticity rule; it stands under 'rule' of a Plastic."
+            self.report.add(entry.node.entries()["type"].key, f"{name}: {why}")
             return
         self.locator.types[name] = head.type
-        given, refused = self._arguments(name, cls, entry.node)
+        given, refused = self._arguments(name, cls, entry.node, arguments(cls))
         process = self._construct(name, cls, given, refused)
         if process is None:
             return
@@ -65,9 +72,10 @@ class Builder:
         if is_elementwise(cls):
             self._guard(lambda: derive(process, self.dt), name)
 
-    def _arguments(self, name: str, cls: type[Process], node: Node) -> tuple[dict[str, Any], set[str]]:
+    def _arguments(
+        self, name: str, cls: type[Process], node: Node, known: Mapping[str, Argument]
+    ) -> tuple[dict[str, Any], set[str]]:
         """Arguments that are fine, and the names of those that were reported."""
-        known = arguments(cls)
         given: dict[str, Any] = {}
         refused: set[str] = set()
         for key, entry in node.entries().items():
@@ -79,7 +87,9 @@ class Builder:
                 )
                 continue
             try:
-                given[key] = self._value(name, known[key], entry.node.value())
+                given[key] = self._value(name, known[key], entry)
+            except _ReportedError:
+                refused.add(key)
             except ProcgraphError as error:
                 self.report.add(entry.key, str(error))
                 refused.add(key)
@@ -93,8 +103,12 @@ class Builder:
                 refused.add(key)
         return given, refused
 
-    def _value(self, name: str, argument: Argument, value: Any) -> Any:
-        what = f"{name}.{argument.name}"
+    def _value(self, name: str, argument: Argument, entry: Entry) -> Any:
+        what, value = f"{name}.{argument.name}", entry.node.value()
+        if argument.annotation in NESTED:
+            return self._nested(what, argument.annotation, entry)
+        if looks_drawn(value):
+            return self._drawn(what, argument, entry.node)
         if argument.takes_array and argument.name not in ("shape", "period", "phase", "device"):
             if arrays.is_array_path(value):
                 value = arrays.load_array(value, self.folder)
@@ -112,13 +126,48 @@ class Builder:
             _check_device(value, what)
         return value
 
-    def _construct(self, name: str, cls: type[Process], given: dict[str, Any], refused: set[str]) -> Process | None:
+    def _drawn(self, what: str, argument: Argument, node: Node) -> Any:
+        if not argument.drawn:
+            raise ParameterError(
+                f"{what} is a distribution; allowed: for weights and delay of Sparse. "
+                "Write an array as {normal: [mean, sd], shape: …, seed: …}."
+            )
+        drawn = distribution(node, what, "ms" if argument.name == "delay" else "", self.report)
+        if drawn is None:
+            raise _ReportedError
+        return drawn
+
+    def _nested(self, what: str, kind: str, entry: Entry) -> Process:
+        """A description inside a Process, such as the rule of a Plastic."""
+        self.locator.processes[what] = entry
+        head = validated(ProcessEntry, entry.node, what, self.report)
+        if head is None:
+            raise _ReportedError
+        allowed = nested_types(kind, self.types)
+        cls = allowed.get(head.type)
+        if cls is None:
+            self.report.add(
+                entry.node.entries()["type"].key,
+                f"{what}: {head.type!r} is no {NESTED[kind]}.{did_you_mean(head.type, allowed)}",
+            )
+            raise _ReportedError
+        self.locator.types[what] = head.type
+        given, refused = self._arguments(what, cls, entry.node, nested_arguments(cls))
+        process = self._construct(what, cls, given, refused, named=False)
+        if process is None or refused:
+            raise _ReportedError
+        process.name = what  # for the messages of later passes
+        return process
+
+    def _construct(
+        self, name: str, cls: type[Process], given: dict[str, Any], refused: set[str], named: bool = True
+    ) -> Process | None:
         mark = self.locator.processes[name].key
         try:
-            return cls(name=name, **given)
+            return cls(name=name, **given) if named else cls(**given)
         except ProcgraphError as error:
             text = str(error)
-            if not any(f"{key!r}" in text or f".{key}" in text for key in refused):
+            if not any(f"{key!r}" in text or f".{key}" in text or f"{key}=" in text for key in refused):
                 self.report.add(self.locator.key(name, text) or mark, _named(name, text))
         except Exception as error:
             if not refused:
@@ -169,10 +218,8 @@ class Builder:
         """The port or view; None if its Process could not be built."""
         first, *children, port = reference.names
         if first not in self.processes:
-            if first not in self.locator.processes:
-                raise ConnectionError(
-                    f"{reference.text!r}: no Process {first!r}.{did_you_mean(first, self.locator.processes)}"
-                )
+            if first not in self.names:
+                raise ConnectionError(f"{reference.text!r}: no Process {first!r}.{did_you_mean(first, self.names)}")
             return None
         process = self.processes[first]
         for child in children:

@@ -43,7 +43,7 @@ class Locator:
             if found is not None:
                 return found.key
         for key, found in entry.node.entries().items():
-            if re.search(rf"'{re.escape(key)}'", text) and key != "type":
+            if re.search(rf"'{re.escape(key)}'|(?<!\w){re.escape(key)}=", text) and key != "type":
                 return found.key
         return entry.key
 

@@ -10,9 +10,10 @@ from procgraph.config.problems import Report
 from procgraph.config.tree import Node
 from procgraph.errors import did_you_mean
 
-__all__ = ["ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "keys", "validated"]
+__all__ = ["MAX_THREADS", "ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "keys", "validated"]
 
 POLICIES = Literal["block", "drop_oldest", "drop_newest", "latest", "error"]
+MAX_THREADS = 256
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -32,6 +33,9 @@ class RunSettings(_Strict):
         default=None, description="simulated over wall-clock time; absent: as fast as possible"
     )
     devices: str = Field(default="auto", description="auto, or a device that 'procgraph devices' lists")
+    threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] | Literal["auto"] | None = Field(
+        default=None, description=f"threads of the native engine, 1 to {MAX_THREADS}, or auto: one per processor"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> RunSettings:

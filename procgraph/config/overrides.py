@@ -37,9 +37,9 @@ def apply_overrides(tree: Node, overrides: Mapping[str, Any], report: Report) ->
         owner, _, name = key.rpartition(".")
         processes = tree.entries().get("processes")
         known = processes.node.entries() if processes is not None else {}
-        if owner in known:
-            known[owner] = _copied(known[owner])
-            _put(known[owner].node, name, value, mark)
+        target = _owner(known, owner.split("."))
+        if target is not None:
+            _put(target, name, value, mark)
         elif owner == "run" and name in keys(RunSettings):
             tree.entries().setdefault("run", Entry(mark, Node({}, mark)))
             _put(tree.entries()["run"].node, name, value, mark)
@@ -48,6 +48,17 @@ def apply_overrides(tree: Node, overrides: Mapping[str, Any], report: Report) ->
         else:
             top = [*(f"{p}.{name}" for p in known), "dt", "seed", *(f"run.{k}" for k in keys(RunSettings))]
             report.add(mark, f"leads nowhere.{did_you_mean(key, top)}")
+
+
+def _owner(known: dict[str, Entry], path: list[str]) -> Node | None:
+    """The mapping of a Process, or one inside it such as ``stdp.rule``; it is the file's own afterwards."""
+    for depth, part in enumerate(path):
+        if part not in known or (depth and not isinstance(known[part].node.content, dict)):
+            return None
+        known[part] = _copied(known[part])
+        node = known[part].node
+        known = node.entries()
+    return node
 
 
 def _copied(entry: Entry) -> Entry:

@@ -9,8 +9,18 @@ from typing import Any
 
 from procgraph import processes
 from procgraph.config.arrays import GENERATORS
+from procgraph.config.drawn import DISTRIBUTIONS, PURE, keys_of
 from procgraph.config.models import ChannelEntry, GraphFile, RunSettings
-from procgraph.config.types import COMMON, Argument, arguments, default_of, known_types
+from procgraph.config.types import (
+    COMMON,
+    NESTED,
+    Argument,
+    arguments,
+    default_of,
+    known_types,
+    nested_arguments,
+    nested_types,
+)
 from procgraph.spec import units
 from procgraph.spec.declare import Param
 from procgraph.spec.process import Process
@@ -61,6 +71,8 @@ def json_schema() -> dict[str, Any]:
         **{k: v for k, v in top.items() if k not in ("title", "$defs")},
         "$defs": {
             "array": _array(),
+            "distribution": _distribution(),
+            "distribution-ms": _distribution("ms"),
             "shape": {
                 "anyOf": [
                     {"type": "integer", "minimum": 1},
@@ -70,8 +82,9 @@ def json_schema() -> dict[str, Any]:
             "steps": {"anyOf": [{"type": "integer", "minimum": 0}, _quantity("ms", "step", "steps")]},
             "channel": _untitled(ChannelEntry.model_json_schema(by_alias=True)),
             "run": _untitled(RunSettings.model_json_schema(by_alias=True)),
-            "process": _process(types),
-            **{f"type-{name}": _type(cls) for name, cls in types.items()},
+            "process": _choice(types, "class of the Process", "type"),
+            **{f"type-{name}": _type(cls, arguments(cls)) for name, cls in types.items()},
+            **_nested(types),
         },
     }
 
@@ -83,23 +96,33 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _process(types: dict[str, type[Process]]) -> dict[str, Any]:
+def _choice(types: dict[str, type[Process]], description: str, definitions: str) -> dict[str, Any]:
     """A type that the schema knows takes its own arguments only; others come from ``imports``."""
     rules = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": {"$ref": f"#/$defs/type-{name}"},
+            "then": {"$ref": f"#/$defs/{definitions}-{name}"},
         }
         for name in types
     ]
-    kind = {"description": "class of the Process", "anyOf": [{"enum": list(types)}, {"type": "string"}]}
+    kind = {"description": description, "anyOf": [{"enum": list(types)}, {"type": "string"}]}
     return {"type": "object", "required": ["type"], "properties": {"type": kind}, "allOf": rules}
 
 
-def _type(cls: type[Process]) -> dict[str, Any]:
+def _nested(types: dict[str, type[Process]]) -> dict[str, Any]:
+    """Descriptions inside a Process: synapses that learn, and their rules."""
+    made: dict[str, Any] = {}
+    for kind, description in NESTED.items():
+        key = kind.lower()
+        inside = {n: cls for n, cls in sorted(nested_types(kind, types).items()) if cls.builtin}
+        made[key] = _choice(inside, description, key)
+        made |= {f"{key}-{name}": _type(cls, nested_arguments(cls)) for name, cls in inside.items()}
+    return made
+
+
+def _type(cls: type[Process], known: dict[str, Argument]) -> dict[str, Any]:
     documented = _documented_arguments(cls)
     properties: dict[str, Any] = {"type": {"const": cls.__name__, "description": _first_line(cls)}}
-    known = arguments(cls)
     for name, argument in known.items():
         properties[name] = COMMON_SCHEMAS[name] if name in COMMON else _argument(argument, documented.get(name, ""))
     required = [
@@ -124,10 +147,16 @@ def _argument(argument: Argument, text: str) -> dict[str, Any]:
         schema["default"] = list(default) if isinstance(default, tuple) else default
     if isinstance(declared, Param):
         return schema | _param(declared)
+    if argument.annotation in NESTED:
+        return schema | {"$ref": f"#/$defs/{argument.annotation.lower()}"}
+    if argument.name == "sign":
+        return schema | {"enum": [1, -1]}
     if declared is not None:
-        return schema | {"anyOf": [{"type": ["number", "null"]}, {"$ref": "#/$defs/array"}]}
+        drawn = [{"$ref": "#/$defs/distribution"}] if argument.drawn else []
+        return schema | {"anyOf": [{"type": ["number", "null"]}, {"$ref": "#/$defs/array"}, *drawn]}
     if argument.name == "delay":
-        return schema | {"anyOf": [{"$ref": "#/$defs/steps"}, {"$ref": "#/$defs/array"}]}
+        drawn = [{"$ref": "#/$defs/distribution-ms"}] if argument.drawn else []
+        return schema | {"anyOf": [{"$ref": "#/$defs/steps"}, {"$ref": "#/$defs/array"}, *drawn]}
     return schema
 
 
@@ -177,6 +206,23 @@ def _array() -> dict[str, Any]:
     ]
     path = {"type": "string", "pattern": ARRAY_PATH, "description": "w.npy or w.npz:key, relative to this file"}
     return {"anyOf": [{"type": "array"}, path, *generators]}
+
+
+def _distribution(unit: str = "") -> dict[str, Any]:
+    """A distribution by its name and keys."""
+    plain: dict[str, Any] = {"type": "number"}
+    value = {"anyOf": [plain, _quantity(unit)]} if unit else plain
+    ways = []
+    for kind in sorted(DISTRIBUTIONS):
+        known = keys_of(kind)
+        inside = {
+            "type": "object",
+            "properties": {key: plain if key in PURE else value for key in known},
+            "required": [key for key, required in known.items() if required],
+            "additionalProperties": False,
+        }
+        ways.append({"type": "object", "properties": {kind: inside}, "required": [kind], "additionalProperties": False})
+    return {"description": f"drawn for each synapse{f', in {unit}' * bool(unit)}", "anyOf": ways}
 
 
 def _first_line(cls: type[Process]) -> str:

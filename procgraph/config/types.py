@@ -16,12 +16,34 @@ from typing import Any
 
 from procgraph.config.problems import Report
 from procgraph.config.tree import Node
+from procgraph.processes import loihi, rules
+from procgraph.processes.synapses.dense import Dense, OneToOne
+from procgraph.processes.synapses.sparse import Sparse
 from procgraph.spec.declare import Data, Param, State
 from procgraph.spec.process import Process, registry
+from procgraph.spec.rules import Rule
 
-__all__ = ["COMMON", "Argument", "arguments", "default_of", "import_user_code", "known_types"]
+__all__ = [
+    "COMMON",
+    "NESTED",
+    "Argument",
+    "arguments",
+    "default_of",
+    "import_user_code",
+    "known_types",
+    "nested_arguments",
+    "nested_types",
+]
 
 COMMON = ("shape", "period", "phase", "device")
+NESTED = {
+    "Synapse": "type of synapses that can learn",
+    "Rule": "plasticity rule",
+}  # annotation: what such an argument holds
+NOT_GIVEN = {
+    "Plastic": ("weights",),
+    "LoihiRule": ("epoch",),
+}  # the synapses hold the weights; t_epoch stands for epoch
 Types = Mapping[str, type[Process]]
 
 
@@ -34,6 +56,7 @@ class Argument:
     default: object = None
     annotation: str = ""
     required: bool = False
+    drawn: bool = False  # may be a distribution
 
     @property
     def takes_array(self) -> bool:
@@ -44,9 +67,23 @@ class Argument:
 
 
 def known_types() -> dict[str, type[Process]]:
-    """Built-in types and all that were declared so far."""
+    """Built-in types and all that were declared so far, without plasticity rules."""
     importlib.import_module("procgraph.processes")
-    return dict(registry)
+    return {name: cls for name, cls in registry.items() if not issubclass(cls, Rule)}
+
+
+def nested_types(kind: str, types: Mapping[str, type[Process]]) -> dict[str, type[Process]]:
+    """The types that an argument annotated as ``kind`` takes; ``types`` are those of the file."""
+    if kind != "Rule":
+        return {n: cls for n, cls in types.items() if issubclass(cls, (Dense, OneToOne, Sparse))}
+    builtin = {n: getattr(module, n) for module in (rules, loihi) for n in module.__all__}
+    return {n: cls for n, cls in {**builtin, **registry, **types}.items() if issubclass(cls, Rule) and cls is not Rule}
+
+
+def nested_arguments(cls: type[Process]) -> dict[str, Argument]:
+    """Arguments of a description inside another Process: it neither ticks nor has a shape or a device of its own."""
+    known = {k: a for k, a in arguments(cls).items() if k not in COMMON}
+    return {k: a for k, a in known.items() if isinstance(a.declared, Param)} if issubclass(cls, Rule) else known
 
 
 def arguments(cls: type[Process]) -> dict[str, Argument]:
@@ -67,13 +104,23 @@ def arguments(cls: type[Process]) -> dict[str, Argument]:
                 required = p.default is p.empty
                 found.setdefault(
                     p.name,
-                    Argument(p.name, _declared(cls, p.name), None if required else p.default, annotation, required),
+                    Argument(
+                        p.name,
+                        _declared(cls, p.name),
+                        None if required else p.default,
+                        annotation,
+                        required,
+                        drawn=issubclass(cls, Sparse) and p.name in ("weights", "delay"),
+                    ),
                 )
     if takes_rest:
         for key in cls.declarations:
             declared = _declared(cls, key)
             if declared is not None:
                 found.setdefault(key, Argument(key, declared))
+    for base in cls.__mro__:
+        for key in NOT_GIVEN.get(base.__name__, ()):
+            found.pop(key, None)
     return found
 
 

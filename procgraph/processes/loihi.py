@@ -60,6 +60,8 @@ class LoihiRule(Rule):
     t = State(0.0, doc="tag")
 
     def __init__(self, **values: Any) -> None:
+        if "epoch" in values:
+            raise ParameterError(f"{type(self).__name__} takes 't_epoch', not 'epoch'.")
         super().__init__(**values)
         texts = {key: self.values[source] for key, source in (("w", "dw"), ("t", "dt")) if self.values[source]}
         if not texts:

@@ -98,6 +98,7 @@ class Probes:
             batch,
             fetch,
         )
+        self.made: list[Probe] = []
 
     def make(self, what: OutPort | Variable | str, every: int) -> Probe:
         """A probe of an output port or a state variable.
@@ -105,6 +106,36 @@ class Probes:
         Raises:
             UnknownNameError: no such port or variable, or one that cannot be recorded.
         """
+        probe = self._new(what, every)
+        self.made.append(probe)
+        return probe
+
+    def made_of(self, what: Probe | OutPort | Variable | str) -> Probe:
+        """The last probe that was made of a port or variable.
+
+        Raises:
+            UnknownNameError: no such port or variable, or none was made of it.
+        """
+        if isinstance(what, Probe):
+            return what
+        port = self._output(what)
+        if port is not None:
+            label = f"{self.ir.nodes[port[0]].name}.{self.ir.nodes[port[0]].outputs[port[1]].name}"
+        else:
+            place = self.variables.find(what)  # type: ignore[arg-type]
+            label = f"{self.ir.nodes[place.node].name}.{place.name}"
+        for probe in reversed(self.made):
+            if probe.label == label:
+                return probe
+        raise UnknownNameError(f"nothing was recorded of {label}. Call rt.probe(…) before rt.run().")
+
+    def unit_of(self, probe: Probe) -> str:
+        """Unit of a recorded state; empty if it has none."""
+        owner, _, name = probe.label.rpartition(".")
+        process = self.variables.processes.get(owner)
+        return getattr(process.declarations.get(name), "unit", "") if process is not None else ""
+
+    def _new(self, what: OutPort | Variable | str, every: int) -> Probe:
         port = self._output(what)
         if port is not None:
             return self._of_output(port[0], port[1], every)

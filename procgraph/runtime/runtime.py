@@ -15,7 +15,9 @@ from procgraph.compiler.backend import Executor, LoadOptions
 from procgraph.compiler.flat import FlatGraph
 from procgraph.errors import ParameterError, RunStateError
 from procgraph.ir.program import Program
+from procgraph.runtime.boundary import Boundary
 from procgraph.runtime.checkpoint import read_checkpoint, write_checkpoint
+from procgraph.runtime.figures import Figures
 from procgraph.runtime.host import Host, HostModel
 from procgraph.runtime.pacing import Pacer
 from procgraph.runtime.probe import Probe, Probes
@@ -29,7 +31,7 @@ __all__ = ["Runtime"]
 BUDGET_NS = 20_000_000  # how long a window may keep Ctrl-C, get() and pause() waiting
 
 
-class Runtime:
+class Runtime(Figures):
     """Made by ``compile`` or ``load``. A context manager: leaving it closes models, threads and memory.
 
     Every method may be called from any thread; while a run is going on, variables are read and written between two steps.
@@ -198,8 +200,8 @@ class Runtime:
         self._steps_run += self.step - step
         self._wall += time.perf_counter() - started
 
-    def _boundary(self) -> _Boundary:
-        return _Boundary(self)
+    def _boundary(self) -> Boundary:
+        return Boundary(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for a run with ``blocking=False`` to end and raise its error, if any; False if ``timeout`` seconds were not enough."""
@@ -382,34 +384,3 @@ class Runtime:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._running else "idle"
         return f"Runtime({len(self.program.ir.nodes)} nodes, step {self.step}, {state})"
-
-
-class _Boundary:
-    """Holds the runtime between two steps: the run for a window, everybody else for one call.
-
-    Whoever waits for the lock holds the gate, so that a run cannot take the lock again at once. A thread that has the lock already
-    (a model or ``until`` that calls ``get``) must not wait at the gate for one that waits for the lock.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-
-    def __enter__(self) -> None:
-        runtime, me = self.runtime, threading.get_ident()
-        if runtime._holder != me:
-            with runtime._gate:
-                if runtime._running:
-                    runtime._executor.interrupt()
-                runtime._lock.acquire()
-            runtime._holder = me
-            return
-        runtime._lock.acquire()
-        runtime._nested += 1
-
-    def __exit__(self, *_: object) -> None:
-        runtime = self.runtime
-        if runtime._nested:
-            runtime._nested -= 1
-        else:
-            runtime._holder = 0
-        runtime._lock.release()

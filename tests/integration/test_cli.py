@@ -384,3 +384,47 @@ def test_raster_without_matplotlib(capsys: pytest.CaptureFixture[str], monkeypat
     )
     code, _, err = inside(capsys, "run", "graph.yaml", "--raster", "r.png", "--devices", "reference")
     assert (code, err) == (2, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'\n")
+
+
+# -- threads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [((), None), (("--threads", 3), 3), (("--threads", "auto"), "auto"), (("--set", "run.threads=2"), 2)],
+)
+@pytest.mark.parametrize("file", ["graph.yaml", "graph.pgx"])
+def test_threads_reach_the_runtime(
+    file: str,
+    options: tuple[object, ...],
+    threads: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from procgraph.cli import run
+
+    given: list[dict[str, Any]] = []
+
+    def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            given.append(keywords)
+            return function(*arguments, **{k: v for k, v in keywords.items() if k != "threads"})
+
+        return wrapped
+
+    monkeypatch.setattr(run, "compile_graph", recorded(run.compile_graph))
+    monkeypatch.setattr(run, "load", recorded(run.load))
+    if file.endswith(".pgx"):
+        inside(capsys, "compile", "graph.yaml")
+        options = ("--threads", 2) if "--set" in options else options
+    code, out, err = inside(capsys, "run", file, "--steps", 5, "--devices", "reference", "--json", "--quiet", *options)
+    assert (code, err) == (0, "")
+    assert [keywords.get("threads") for keywords in given] == [threads]
+    assert ("threads" in given[0]) == (threads is not None)
+    assert json.loads(out)["threads"] == threads
+
+
+@pytest.mark.parametrize("threads", ["0", "257", "-1", "x", "1.5", "²"])
+def test_wrong_threads(threads: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = inside(capsys, "run", "graph.yaml", "--threads", threads)
+    assert (code, err) == (2, f"--threads is {threads}; allowed: 1 to 256, or auto.\n")

@@ -349,3 +349,14 @@ def test_failing_user_code(folder: Path) -> None:
     assert problems(USER)[0] == "4:3: blink (Blinker): RuntimeError: no title"
     assert problems(USER.replace("models.py", "modles.py"))[0].startswith("2:11: imports 'modles.py': no such file")
     assert "No module named 'not_there'" in problems(USER.replace("models.py", "not_there"))[0]
+
+
+@pytest.mark.parametrize("threads", [1, 256, "auto"])
+def test_threads(folder: Path, threads: int | str) -> None:
+    assert load_config(write(GOOD.replace("seconds: 2", f"threads: {threads}"))).run.threads == threads
+
+
+@pytest.mark.parametrize("threads", ["0", "257", "many", "true", "1.5"])
+def test_wrong_threads(folder: Path, threads: str) -> None:
+    found = problems(GOOD.replace("seconds: 2", f"threads: {threads}"))
+    assert len(found) == 1 and found[0].startswith("11:7: run: threads is ") and "'auto'" in found[0]

@@ -41,6 +41,8 @@ class Plastic(Process):
 
     def __init__(self, synapses: Synapse, rule: Rule, *, sign: int = 1, **options: Any) -> None:
         super().__init__(**options)
+        if self.values["weights"] is not None:
+            raise ParameterError(f"{self.label}.weights: give the initial weights to its synapses.")
         if (
             not isinstance(synapses, Synapse)
             or isinstance(synapses, AllToAll)

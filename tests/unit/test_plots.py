@@ -1,0 +1,115 @@
+"""Plots of a Runtime: what they show, and what they refuse."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import procgraph as pg
+from procgraph.errors import DeviceError, ParameterError, ProcgraphError, UnknownNameError
+from procgraph.processes import LIF, OneToOne, PoissonSource
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def rt() -> Iterator[Any]:
+    src, pop = PoissonSource(shape=40, rate=100.0, name="src"), LIF(shape=40, tau_m=5.0, name="pop")
+    src >> OneToOne(0.6) >> pop
+    with pg.compile(pg.Graph(pop, dt=0.5), "reference", seed=3) as runtime:
+        for what in (src.s_out, pop.s_out, pop.v):
+            runtime.probe(what)
+        runtime.run(steps=600)
+        yield runtime
+
+
+def test_raster_has_every_event_in_its_band(rt: Any, tmp_path: Path) -> None:
+    figure = rt.plot_raster(path=tmp_path / "r.png")
+    assert (tmp_path / "r.png").read_bytes()[:4] == b"\x89PNG"
+    (axes,) = figure.axes
+    bands = [line for line in axes.lines if line.get_linestyle() == "None"]
+    assert [line.get_xdata().size for line in bands] == _counts(rt)
+    assert bands[0].get_ydata().max() < bands[1].get_ydata().min()
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["src\n40", "pop\n40"]
+    assert axes.get_xlim() == (0.0, 0.3)
+    assert len(rt.plot_raster("pop.s_out", window=(0.1, 0.2)).axes[0].lines) == 2
+
+
+def _counts(rt: Any) -> list[int]:
+    return [rt.stats()["events"][name] for name in ("src", "pop")]
+
+
+def test_rates_are_counts_over_time_and_size(rt: Any, tmp_path: Path) -> None:
+    figure = rt.plot_rates(bin="20 ms", path=tmp_path / "r.svg")
+    assert (tmp_path / "r.svg").stat().st_size > 1000 and len(figure.axes) == 2
+    for axes, name, count in zip(figure.axes, ("src", "pop"), _counts(rt)):
+        values, edges, _ = axes.patches[0].get_data()
+        assert np.allclose(edges, np.arange(16) * 0.02)
+        assert np.sum(values * np.diff(edges)) * 40 == pytest.approx(count)
+        assert axes.texts[0].get_text() == f"{name}\nmean {count / 40 / 0.3:.3g} Hz"
+    values, edges, _ = rt.plot_rates("src.s_out", bin=20, window=(0.01, 0.05)).axes[0].patches[0].get_data()
+    assert edges[0] == 0.0 and edges[-1] == pytest.approx(0.06)  # bins at the rim are cut; their rates are not too low
+    assert values.min() > 30
+
+
+def test_traces(rt: Any) -> None:
+    (axes,) = rt.plot_trace().axes
+    assert axes.get_ylabel() == "pop.v (mV)" and [line.get_label() for line in axes.lines] == [
+        "0",
+        "9",
+        "19",
+        "29",
+        "39",
+    ]
+    (axes,) = rt.plot_trace("pop.v", elements=[7], window=(0.1, 0.2)).axes
+    assert len(axes.lines) == 1 and axes.lines[0].get_xdata().min() >= 0.1
+
+
+def test_lanes() -> None:
+    src = PoissonSource(shape=10, rate=[0.0] * 5 + [50.0] * 5, name="src")
+    with pg.compile(pg.Graph(src), "reference", batch=3) as rt:
+        probe = rt.probe(src.s_out)
+        rt.run(steps=200)
+        drawn = [rt.plot_raster(lane=k).axes[0].lines[0].get_xdata().size for k in range(3)]
+        assert drawn == [int((probe.events["batch"] == k).sum()) for k in range(3)] and len(set(drawn)) > 1
+        with pytest.raises(ParameterError, match="lane is 3; allowed: 0 to 2"):
+            rt.plot_raster(lane=3)
+
+
+WRONG: list[tuple[Callable[[Any], Any], type[ProcgraphError], str]] = [
+    (lambda rt: rt.plot_raster("pop.v"), ParameterError, "pop.v was not recorded as events. Use plot_trace"),
+    (lambda rt: rt.plot_trace("pop.s_out"), ParameterError, "pop.s_out was not recorded as sampled values"),
+    (lambda rt: rt.plot_trace("pop.s_outt"), UnknownNameError, "s_outt"),
+    (lambda rt: rt.plot_raster("onetoone_0.a_out"), UnknownNameError, "nothing was recorded of onetoone_0.a_out"),
+    (lambda rt: rt.plot_raster(path="x.txt"), ParameterError, "allowed: names that end with .png, .svg, .pdf"),
+    (lambda rt: rt.plot_rates(bin=0.1), ParameterError, "bin is 0.1; allowed: at least one step, 0.5 ms"),
+    (lambda rt: rt.plot_rates(bin="5 mV"), ParameterError, "bin is given in 'mV'"),
+    (lambda rt: rt.plot_trace(elements=[40]), ParameterError, "allowed for pop.v: 0 to 39"),
+    (lambda rt: rt.plot_raster(window=(0.2, 0.1)), ParameterError, "window is"),
+    (lambda rt: rt.plot_raster(window=3), ParameterError, "window is 3"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+def test_refused(rt: Any, call: Callable[[Any], Any], error: type[ProcgraphError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(rt)
+
+
+def test_nothing_recorded() -> None:
+    with (
+        pg.compile(pg.Graph(LIF(shape=1)), "reference") as rt,
+        pytest.raises(ParameterError, match="no probe recorded"),
+    ):
+        rt.plot_raster()
+
+
+def test_without_matplotlib(rt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None)
+    with pytest.raises(DeviceError, match=r"plots need matplotlib. Install procgraph-snn\[plot\]"):
+        rt.plot_raster()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ slow = settings(max_examples=GRAPHS, deadline=None, derandomize=True, suppress_h
 few = settings(slow, max_examples=60)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 class TestRandomGraphs:
     total_events = 0
     graphs = 0

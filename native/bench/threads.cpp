@@ -82,7 +82,7 @@ void compare_threads(const Case& each, const std::vector<int>& counts, int repet
   std::printf("%-40s", each.name);
   double one = 0;
   for (const int threads : counts) {
-    Engine engine(each.program, 1, 1, KernelRegistry::process(), threads);
+    Engine engine(each.program, 1, 1, KernelRegistry::process(), EngineOptions{.threads = threads});
     const Times times = measure(repetitions, [&] { engine.run(each.steps); });
     const double scale = 1e9 / (each.units * each.steps);
     if (one == 0) one = times.least.wall;

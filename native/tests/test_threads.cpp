@@ -131,7 +131,7 @@ struct Result {
 };
 
 Result result_of(const std::shared_ptr<const Program>& program, int threads, std::int32_t batch) {
-  Engine engine(program, 5, batch, KernelRegistry::process(), threads);
+  Engine engine(program, 5, batch, KernelRegistry::process(), EngineOptions{.threads = threads});
   const int events = engine.record_output("y", "polarity");
   const int current = engine.record_output("z", "total", 4);
   engine.run(9);
@@ -179,7 +179,7 @@ TEST(threads_do_not_change_small_graphs) {
     Engine one(program, 5, batch);
     one.run(100);
     for (const int threads : kThreads) {
-      Engine many(program, 5, batch, KernelRegistry::process(), threads);
+      Engine many(program, 5, batch, KernelRegistry::process(), EngineOptions{.threads = threads});
       many.run(100);
       CHECK(same(one.export_state(), many.export_state()));
     }
@@ -196,7 +196,7 @@ TEST(dense_events_are_the_listed_events) {
     listed.run(6);
     CHECK(listed.recorded(all).index.count() > 9'000);
     for (const int threads : {1, 2, 3, 4, 7}) {
-      Engine dense(program, 5, batch, KernelRegistry::process(), threads);
+      Engine dense(program, 5, batch, KernelRegistry::process(), EngineOptions{.threads = threads});
       dense.run(7);
       CHECK(same(middle, dense.export_state()));
       dense.run(2);
@@ -219,7 +219,7 @@ TEST(threads_end_with_their_engine) {
   const auto program = large_network(30'000).load();
   const std::size_t before = threads_now();
   for (int i = 0; i < 20; ++i) {
-    Engine engine(program, 5, 1, KernelRegistry::process(), 4);
+    Engine engine(program, 5, 1, KernelRegistry::process(), EngineOptions{.threads = 4});
     if (i % 2 == 0) engine.run(2);
     Engine moved = std::move(engine);
     moved.run(1);
@@ -229,9 +229,13 @@ TEST(threads_end_with_their_engine) {
 
 TEST(the_number_of_threads_is_checked) {
   const auto program = small_network().load();
-  CHECK_THROWS(argument, Engine(program, 1, 1, KernelRegistry::process(), 0));
-  CHECK_THROWS(argument, Engine(program, 1, 1, KernelRegistry::process(), 257));
-  CHECK_EQUAL(Engine(program, 1, 1, KernelRegistry::process(), 256).threads(), 256);
+  CHECK_THROWS(argument,
+               Engine(program, 1, 1, KernelRegistry::process(), EngineOptions{.threads = 0}));
+  CHECK_THROWS(argument,
+               Engine(program, 1, 1, KernelRegistry::process(), EngineOptions{.threads = 256}));
+  CHECK_EQUAL(
+      Engine(program, 1, 1, KernelRegistry::process(), EngineOptions{.threads = 255}).threads(),
+      255);
 }
 
 TEST(failures_on_threads_reach_the_caller) {
@@ -245,7 +249,7 @@ TEST(failures_on_threads_reach_the_caller) {
   b.join({.src = a, .dst = z, .capacity = 5, .policy = "block"});
   for (const int node : {a, y, z}) b.schedule(node);
   for (const int threads : kThreads) {
-    Engine engine(b.load(), 5, 1, KernelRegistry::process(), threads);
+    Engine engine(b.load(), 5, 1, KernelRegistry::process(), EngineOptions{.threads = threads});
     CHECK_THROWS(overflow, engine.run(3));
     CHECK_THROWS(state, engine.run(1));
     engine.reset();
@@ -273,7 +277,7 @@ TEST(kernels_of_the_host_language_stay_on_its_thread) {
   const int c = b.node(lif(b, "c", kN));
   const int d = b.node(bernoulli(b, "d", kN, 0.5));
   for (const int node : {a, c, d}) b.schedule(node);
-  Engine engine(b.load(), 5, 1, registry, 3);
+  Engine engine(b.load(), 5, 1, registry, EngineOptions{.threads = 3});
   engine.run(5);
   CHECK_EQUAL(elsewhere, 0);
   CHECK(calls > 0);
@@ -282,7 +286,7 @@ TEST(kernels_of_the_host_language_stay_on_its_thread) {
 
 TEST(threads_can_be_interrupted_and_keep_a_budget) {
   const auto program = large_network(30'000).load();
-  Engine engine(program, 5, 1, KernelRegistry::process(), 3);
+  Engine engine(program, 5, 1, KernelRegistry::process(), EngineOptions{.threads = 3});
   std::thread other([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     engine.interrupt();

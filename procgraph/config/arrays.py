@@ -7,6 +7,7 @@ mean and standard deviation; ``{constant: x, shape: […]}`` and ``{eye: n}`` ar
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,15 @@ def load_array(text: str, folder: Path) -> Array:
         array = (
             _from_archive(path, key, text) if archive else np.array(np.load(path, mmap_mode="r", allow_pickle=False))
         )
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        tokenize.TokenError,
+    ) as error:
         raise ParameterError(
             f"{text} cannot be read as an array: {error}. Write it with numpy.save, without objects."
         ) from None

@@ -30,7 +30,17 @@ std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& lo
 SynapseNode::SynapseNode(const Node& spec, const BuildContext& context)
     : RuntimeNode(spec, context), attrs_(*spec.synapse()) {
   const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs);
+  const bool drawn = sparse != nullptr && sparse->weight_table != nullptr;
+  check_finite((drawn ? sparse->weight_table : attrs_.weights)->as<float>());
   if (sparse != nullptr) check_rule_size(*sparse);
+}
+
+void SynapseNode::check_finite(std::span<const float> weights) const {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (std::isfinite(weights[i])) continue;
+    throw Error(ErrorKind::format, text("node '", spec().name, "'"),
+                text("weight ", i, " is ", weights[i], "; allowed: finite numbers"));
+  }
 }
 
 void SynapseNode::finish_build() {

@@ -67,6 +67,7 @@ class SynapseNode final : public RuntimeNode {
   void emit_merged(std::int64_t step);
   void update_fusion();
   void build_projection();
+  void check_finite(std::span<const float> weights) const;
   void quantise(std::span<const float> weights);
   void add_load(Projection::Load& total, const Channel& channel, const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;

@@ -84,10 +84,10 @@ struct Network {
     const int s = b.node(projection(b, "s", 400, 1.5f));
     const int t = b.node(lif(b, "t", n_post, 0.8f, 30.0f, 1, kScale));
     const int u = b.node(lif(b, "u", n_post, 0.7f, 20.0f, 0, kScale));
-    b.join({.src = a, .dst = p});
+    b.join({.src = a, .dst = p, .delay = 1});
     b.join({.src = a, .dst = q, .delay = 3});
     b.join({.src = a, .dst = r, .delay = 1});
-    b.join({.src = c, .dst = s});
+    b.join({.src = c, .dst = s, .delay = 1});
     b.join({.src = p, .dst = t});
     b.join({.src = q, .dst = t});
     b.join({.src = r, .dst = u});
@@ -167,7 +167,7 @@ TEST(tables_choose_a_format) {
   b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4)));
   b.node(network.projection(b, "p", 7000, 0.5f));
   b.node(lif(b, "t", 300, 0.8f, 30.0f, 1, kScale));
-  b.join({.src = 0, .dst = 1});
+  b.join({.src = 0, .dst = 1, .delay = 1});
   b.join({.src = 1, .dst = 2});
   for (const int node : {0, 1, 2}) b.schedule(node);
   CHECK_EQUAL(make(b.load(), 1).storage()[0].format, "index16");

@@ -164,7 +164,7 @@ TEST(tables_choose_a_format) {
   Builder b;
   Network network{Weights::common, false, 300};
   Sequence random(5);
-  b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4)));
+  b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4), 2));
   b.node(network.projection(b, "p", 7000, 0.5f));
   b.node(lif(b, "t", 300, 0.8f, 30.0f, 1, kScale));
   b.join({.src = 0, .dst = 1, .delay = 1});

@@ -22,8 +22,12 @@ slow = settings(max_examples=GRAPHS, deadline=None, derandomize=True, suppress_h
 few = settings(slow, max_examples=60)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.fixture(autouse=True)
+def shared_down_to_single_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs as small as these would run on one thread else."""
+    monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")
+
+
 class TestRandomGraphs:
     total_events = 0
     graphs = 0

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
@@ -35,6 +34,10 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
   return level;
 }
 
+bool has_prologue(const Plan::Entry& entry) {
+  return entry.action == Action::tick && entry.node->has_prologue();
+}
+
 }  // namespace
 
 Grain grain() {
@@ -44,143 +47,149 @@ Grain grain() {
 Plan::Plan(const std::vector<Entry>& schedule, int threads) : wanted_(threads) {
   for (const Entry& entry : schedule) entry.node->divide(threads);
   if (threads > 1) {
-    for (Tasks& tasks : levels(schedule)) add_phase(std::move(tasks));
+    for (Jobs& jobs : levels(schedule)) add_phase(std::move(jobs));
   }
-  if (threads_ == 1) {
-    for (const Entry& entry : schedule) entry.node->divide(1);
-    phases_.assign(1, {std::vector<Tasks>(1)});
-    for (const Entry& entry : schedule) {
-      if (entry.node->idle(entry.action)) continue;
-      phases_[0].lists[0].push_back(
-          {entry.node, nullptr, 0, 0, nullptr, 0, entry.action, Share::whole, true});
-    }
+  if (threads_ > 1) {
+    failures_ = std::vector<Failure>(static_cast<std::size_t>(threads_));
+    pool_ = std::make_unique<ThreadPool>(threads_);
     return;
   }
-  failures_ = std::vector<Failure>(static_cast<std::size_t>(threads_));
-  pool_ = std::make_unique<ThreadPool>(threads_);
+  phases_.assign(1, {std::vector<Tasks>(1)});
+  for (const Entry& entry : schedule) {
+    entry.node->divide(1);
+    if (entry.node->idle(entry.action)) continue;
+    phases_[0].lists[0].push_back({entry.node, nullptr, 0, 0, entry.action, Share::whole});
+  }
 }
 
-std::vector<Plan::Tasks> Plan::levels(const std::vector<Entry>& schedule) {
-  std::vector<Tasks> levels;
+std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
+  std::vector<Jobs> levels;
   Done done;
   for (const Entry& entry : schedule) {
-    std::size_t level = first_level(done, entry);
+    const std::size_t level = first_level(done, entry);
     if (entry.node->idle(entry.action)) {
       done[{entry.node, entry.action}] = level;
       continue;
     }
-    const bool first = entry.node->parts(entry.action) > 1 && entry.node->has_prologue();
+    const bool two = entry.node->parts(entry.action) > 1 && has_prologue(entry);
     if (levels.size() < level + 2) levels.resize(level + 2);
-    add_tasks(levels, level, entry);
-    done[{entry.node, entry.action}] = level + (first ? 2 : 1);
+    add_jobs(levels, level, entry);
+    done[{entry.node, entry.action}] = level + (two ? 2 : 1);
   }
   return levels;
 }
 
-void Plan::add_tasks(std::vector<Tasks>& levels, std::size_t level, const Entry& entry) {
+void Plan::add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& entry) {
   RuntimeNode& node = *entry.node;
   const int parts = node.parts(entry.action);
-  Task task{&node,
-            nullptr,
-            0,
-            node.cost(entry.action) / parts,
-            entry.action == Action::emit ? node.emit_target() : nullptr,
-            0,
-            entry.action,
-            Share::whole,
-            node.caller_only()};
+  const void* target = entry.action == Action::emit ? node.emit_target() : nullptr;
+  Job job{{&node, nullptr, 0, 0, entry.action, Share::whole},
+          node.cost(entry.action) / parts,
+          target,
+          node.caller_only()};
   if (parts == 1) {
-    levels[level].push_back(task);
+    levels[level].push_back(job);
     return;
   }
-  if (node.has_prologue()) {
-    Task prologue = task;
-    prologue.share = Share::prologue;
+  if (has_prologue(entry)) {
+    Job prologue = job;
+    prologue.task.share = Share::prologue;
     levels[level++].push_back(prologue);
   }
-  task.share = Share::part;
   Countdown& countdown = countdowns_.emplace_back();
   countdown.open = countdown.parts = parts;
-  task.countdown = &countdown;
-  for (task.part = 0; task.part < parts; ++task.part) levels[level].push_back(task);
+  job.task.countdown = &countdown;
+  job.task.share = Share::part;
+  for (int part = 0; part < parts; ++part) {
+    job.task.part = static_cast<std::uint16_t>(part);
+    levels[level].push_back(job);
+  }
 }
 
-void Plan::add_phase(Tasks&& tasks) {
-  if (tasks.empty()) return;
+void Plan::add_phase(Jobs&& jobs) {
+  if (jobs.empty()) return;
   double alone = 0;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    tasks[i].order = i;
-    alone += tasks[i].cost;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].task.order = static_cast<std::uint32_t>(i);
+    alone += jobs[i].cost;
   }
-  std::vector<Tasks> lists = assign(tasks);
+  const std::vector<Jobs> shares = assign(jobs);
   double longest = 0;
-  for (const Tasks& list : lists) {
-    double sum = 0;
-    for (const Task& task : list) sum += task.cost;
-    longest = std::max(longest, sum);
-  }
-  if (lists.size() > 1 && alone - longest >= grain().nanoseconds) {
-    threads_ = std::max(threads_, static_cast<int>(lists.size()));
-    phases_.push_back({std::move(lists)});
+  for (const Jobs& share : shares) longest = std::max(longest, total(share));
+  const auto add = [](Tasks& list, const Jobs& from) {
+    for (const Job& job : from) list.push_back(job.task);
+  };
+  if (shares.size() > 1 && alone - longest >= grain().nanoseconds) {
+    threads_ = std::max(threads_, static_cast<int>(shares.size()));
+    Phase& phase = phases_.emplace_back();
+    phase.lists.resize(shares.size());
+    for (std::size_t i = 0; i < shares.size(); ++i) add(phase.lists[i], shares[i]);
     return;
   }
-  if (phases_.empty() || phases_.back().lists.size() > 1)
-    phases_.push_back({std::vector<Tasks>(1)});
-  Tasks& serial = phases_.back().lists[0];
-  serial.insert(serial.end(), tasks.begin(), tasks.end());
+  if (phases_.empty() || phases_.back().lists.size() > 1) phases_.push_back({std::vector<Tasks>(1)});
+  add(phases_.back().lists[0], jobs);
 }
 
 /// Part p of a divided action goes to thread p, so that the same elements stay in the same caches;
 /// the rest goes to whoever has least to do, the largest first.
-std::vector<Plan::Tasks> Plan::assign(const Tasks& tasks) const {
-  std::vector<Tasks> lists(static_cast<std::size_t>(wanted_));
-  std::vector<double> load(lists.size());
-  struct Bundle {
-    Tasks tasks;
-    double cost = 0;
+std::vector<Plan::Jobs> Plan::assign(const Jobs& jobs) const {
+  std::vector<Jobs> shares(static_cast<std::size_t>(wanted_));
+  std::vector<double> load(shares.size());
+  const auto give = [&](std::size_t thread, const Job& job) {
+    shares[thread].push_back(job);
+    load[thread] += job.cost;
   };
-  std::vector<Bundle> bundles;
-  std::map<std::pair<const void*, int>, std::size_t> of_target;
-  std::map<const void*, int> parts_of_target;  // -1 where emitters are divided differently
-  for (const Task& task : tasks) {
-    if (task.target == nullptr) continue;
-    const int parts = task.countdown == nullptr ? 1 : task.countdown->parts;
-    const auto [found, made] = parts_of_target.emplace(task.target, parts);
-    if (!made && found->second != parts) found->second = -1;
+  const auto own_thread = [&](const Job& job) {
+    return job.task.share == Share::part && job.task.countdown->parts == wanted_ &&
+           job.target == nullptr;
+  };
+  for (const Job& job : jobs) {
+    if (job.caller_only) give(0, job);
+    if (!job.caller_only && own_thread(job)) give(job.task.part, job);
   }
-  const auto give = [&](std::size_t thread, const Task& task) {
-    lists[thread].push_back(task);
-    load[thread] += task.cost;
-  };
-  for (const Task& task : tasks) {
-    const auto own = static_cast<std::size_t>(task.part);
-    if (task.caller_only) {
-      give(0, task);
-    } else if (task.target != nullptr) {
-      const bool together = parts_of_target[task.target] < 0;
-      const auto [found, made] =
-          of_target.emplace(std::pair{task.target, together ? 0 : task.part}, bundles.size());
-      if (made) bundles.emplace_back();
-      bundles[found->second].tasks.push_back(task);
-      bundles[found->second].cost += task.cost;
-    } else if (task.share == Share::part && task.countdown->parts == wanted_) {
-      give(own, task);
-    } else {
-      bundles.push_back({{task}, task.cost});
+  std::vector<Jobs> bundles;
+  std::map<std::pair<const void*, int>, std::size_t> of_target;
+  const std::map<const void*, int> parts = parts_by_target(jobs);
+  for (const Job& job : jobs) {
+    if (job.caller_only || own_thread(job)) continue;
+    std::size_t place = bundles.size();
+    if (job.target != nullptr) {
+      const int part = parts.at(job.target) < 0 ? 0 : job.task.part;
+      place = of_target.emplace(std::pair{job.target, part}, place).first->second;
     }
+    if (place == bundles.size()) bundles.emplace_back();
+    bundles[place].push_back(job);
   }
   std::stable_sort(bundles.begin(), bundles.end(),
-                   [](const Bundle& a, const Bundle& b) { return a.cost > b.cost; });
-  for (const Bundle& bundle : bundles) {
+                   [](const Jobs& a, const Jobs& b) { return total(a) > total(b); });
+  for (const Jobs& bundle : bundles) {
     const auto least = std::min_element(load.begin(), load.end()) - load.begin();
-    for (const Task& task : bundle.tasks) give(static_cast<std::size_t>(least), task);
+    for (const Job& job : bundle) give(static_cast<std::size_t>(least), job);
   }
-  while (lists.size() > 1 && lists.back().empty()) lists.pop_back();
-  for (Tasks& list : lists) {
-    std::sort(list.begin(), list.end(),
-              [](const Task& a, const Task& b) { return a.order < b.order; });
+  while (shares.size() > 1 && shares.back().empty()) shares.pop_back();
+  for (Jobs& share : shares) {
+    std::sort(share.begin(), share.end(),
+              [](const Job& a, const Job& b) { return a.task.order < b.task.order; });
   }
-  return lists;
+  return shares;
+}
+
+/// How many parts the emitters into each target have; -1 where they differ.
+std::map<const void*, int> Plan::parts_by_target(const Jobs& jobs) {
+  std::map<const void*, int> found;
+  for (const Job& job : jobs) {
+    if (job.target == nullptr) continue;
+    const int parts = job.task.countdown == nullptr ? 1 : job.task.countdown->parts;
+    const auto [at, made] = found.emplace(job.target, parts);
+    if (!made && at->second != parts) at->second = -1;
+  }
+  return found;
+}
+
+double Plan::total(const Jobs& jobs) {
+  double sum = 0;
+  for (const Job& job : jobs) sum += job.cost;
+  return sum;
 }
 
 void Plan::run_task(const Task& task, std::int64_t step) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -46,27 +47,34 @@ class Plan {
   struct Task {
     RuntimeNode* node;
     Countdown* countdown;
-    std::size_t order;
-    double cost;
-    const void* target;  // what an emission writes to; tasks of one target stay together
-    int part;
+    std::uint32_t order;
+    std::uint16_t part;
     Action action;
     Share share;
-    bool caller_only;
   };
   using Tasks = std::vector<Task>;
+  /// A task while the plan is made.
+  struct Job {
+    Task task;
+    double cost;
+    const void* target;  // what an emission writes to; jobs of one target stay together
+    bool caller_only;
+  };
+  using Jobs = std::vector<Job>;
   struct Phase {
     std::vector<Tasks> lists;  // per thread; one list: run by the caller alone
   };
   struct Failure {
     alignas(64) std::exception_ptr error;
-    std::size_t order = 0;
+    std::uint32_t order = 0;
   };
 
-  std::vector<Tasks> levels(const std::vector<Entry>& schedule);
-  void add_tasks(std::vector<Tasks>& levels, std::size_t level, const Entry& entry);
-  void add_phase(Tasks&& tasks);
-  std::vector<Tasks> assign(const Tasks& tasks) const;
+  std::vector<Jobs> levels(const std::vector<Entry>& schedule);
+  void add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& entry);
+  void add_phase(Jobs&& jobs);
+  std::vector<Jobs> assign(const Jobs& jobs) const;
+  static std::map<const void*, int> parts_by_target(const Jobs& jobs);
+  static double total(const Jobs& jobs);
   static void run_task(const Task& task, std::int64_t step);
   static void run_list(void* plan, int thread);
   void run_parallel(const Phase& phase, std::int64_t step);

@@ -38,20 +38,6 @@ void RuntimeNode::tick(std::int64_t step) {
   for (Output& output : outputs) output.count(step);
 }
 
-void RuntimeNode::act(Action action, std::int64_t step) {
-  switch (action) {
-    case Action::tick:
-      tick(step);
-      break;
-    case Action::absorb:
-      absorb(step);
-      break;
-    case Action::emit:
-      emit(step);
-      break;
-  }
-}
-
 void RuntimeNode::finish_build() {
   for (Output& output : outputs) output.owner = this;
   for (Input& input : inputs) {

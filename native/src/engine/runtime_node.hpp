@@ -50,7 +50,15 @@ class RuntimeNode {
   virtual void tick(std::int64_t step);
   virtual void absorb(std::int64_t) {}
   virtual void emit(std::int64_t) {}
-  void act(Action action, std::int64_t step);
+  void act(Action action, std::int64_t step) {
+    if (action == Action::tick) {
+      tick(step);
+    } else if (action == Action::absorb) {
+      absorb(step);
+    } else {
+      emit(step);
+    }
+  }
 
   /// Prepares the actions to be shared by up to `threads` threads.
   virtual void divide(int) {}

@@ -104,8 +104,7 @@ i32 clamp(i32 x, i32 limit) {
 
 #if defined(__AVX512F__)
 
-std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {
-  const __m512i x = _mm512_loadu_si512(payloads);
+std::size_t compact_vector(__m512i x, i32 first, i32 limit, i32* index, i32* values) {
   const __mmask16 set = _mm512_test_epi32_mask(x, x);
   if (set == 0) return 0;
   const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -116,6 +115,17 @@ std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index,
   _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(set, position));
   _mm512_storeu_si512(values, _mm512_maskz_compress_epi32(set, clamped));
   return static_cast<std::size_t>(__builtin_popcount(set));
+}
+
+std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {
+  return compact_vector(_mm512_loadu_si512(payloads), first, limit, index, values);
+}
+
+std::size_t compact_rest(const i32* payloads, std::size_t n, i32 first, i32 limit, i32* index,
+                         i32* values) {
+  if (n == 0) return 0;
+  const auto present = static_cast<__mmask16>((1u << n) - 1);
+  return compact_vector(_mm512_maskz_loadu_epi32(present, payloads), first, limit, index, values);
 }
 
 #else
@@ -133,6 +143,17 @@ std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index,
   return count;
 }
 
+std::size_t compact_rest(const i32* payloads, std::size_t n, i32 first, i32 limit, i32* index,
+                         i32* values) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    index[count] = first + static_cast<i32>(i);
+    values[count] = clamp(payloads[i], limit);
+    count += payloads[i] != 0;
+  }
+  return count;
+}
+
 #endif
 
 std::size_t compact(const i32* payloads, std::size_t n, i32 first, i32 limit, i32* index,
@@ -143,11 +164,8 @@ std::size_t compact(const i32* payloads, std::size_t n, i32 first, i32 limit, i3
     count += compact_group(payloads + i, first + static_cast<i32>(i), limit, index + count,
                            values + count);
   }
-  for (; i < n; ++i) {
-    index[count] = first + static_cast<i32>(i);
-    values[count] = clamp(payloads[i], limit);
-    count += payloads[i] != 0;
-  }
+  count += compact_rest(payloads + i, n - i, first + static_cast<i32>(i), limit, index + count,
+                        values + count);
   return count;
 }
 

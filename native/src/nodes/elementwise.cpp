@@ -24,6 +24,7 @@ class Elementwise final : public RuntimeNode {
               .layout = {},
               .key = {},
               .columns = {},
+              .column_changes = 0,
               .components = {},
               .input_scales = {},
               .thresholds = {}} {
@@ -41,7 +42,6 @@ class Elementwise final : public RuntimeNode {
     for (const Input& input : inputs) {
       for (const Channel* channel : input.channels) has_prologue_ |= !channel->divisible();
     }
-    divide(1);
   }
 
   void seek(std::int64_t step, std::uint64_t seed) override {
@@ -54,7 +54,6 @@ class Elementwise final : public RuntimeNode {
     const std::size_t most =
         caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
     const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
-    if (count == parts_.size()) return;
     parts_.clear();
     for (std::size_t p = 0; p < count; ++p) {
       const std::size_t all = lanes() * chunks;
@@ -94,13 +93,10 @@ class Elementwise final : public RuntimeNode {
 
   void epilogue(Action, std::int64_t step) override {
     const bool ticks = take_tick(step);
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (ticks) {
-        inputs[i].mark_clean();
-      } else if (std::any_of(parts_.begin(), parts_.end(),
-                             [&](const auto& part) { return part->touched(i); })) {
-        inputs[i].mark_dirty();
-      }
+    if (ticks) {
+      for (Input& input : inputs) input.mark_clean();
+    } else {
+      for (std::size_t i = 0; i < inputs.size(); ++i) note_touched(i);
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) close_output(o, step, ticks);
   }
@@ -153,6 +149,7 @@ class Elementwise final : public RuntimeNode {
     column.common = common;
     std::memcpy(column.data.data(), data, (common ? 1 : core_.n) * sizeof(std::int32_t));
     if (common) std::fill_n(column.data.data(), kChunk, column.data[0]);
+    ++core_.column_changes;
   }
 
   const ColumnValues* find_column(std::string_view section, std::string_view name) const {
@@ -200,26 +197,34 @@ class Elementwise final : public RuntimeNode {
     return found;
   }
 
+  void note_touched(std::size_t input) {
+    for (const auto& part : parts_) {
+      if (part->touched(input)) inputs[input].mark_dirty();
+    }
+  }
+
   void close_output(std::size_t number, std::int64_t step, bool ticks) {
     Output& output = outputs[number];
-    if (output.port().kind == PortKind::current) {
-      const bool any = std::any_of(parts_.begin(), parts_.end(),
-                                   [&](const auto& part) { return part->any(number); });
-      output.set_silent(step, !any);
-    }
-    if (output.port().kind != PortKind::events || !ticks) return;
-    if (output.dense) {
-      for (const auto& part : parts_) output.emitted += part->dense_events(number);
-      return;
-    }
+    if (output.port().kind == PortKind::array) return;
     const std::size_t first = first_component_[number];
     const std::size_t last = first_component_[number + 1];
-    if (parts_.size() > 1 || last - first > 1) {
-      for (std::size_t c = first; c < last; ++c) {
-        for (auto& part : parts_) part->collect(c, step);
+    if (output.port().kind == PortKind::current) {
+      output.set_silent(step, true);
+      for (const auto& part : parts_) {
+        if (part->any(first)) output.set_silent(step, false);
       }
+    } else if (output.dense) {
+      for (std::size_t c = first; c < last; ++c) {
+        for (const auto& part : parts_) output.emitted += part->dense_events(c);
+      }
+    } else if (ticks) {
+      if (parts_.size() > 1 || last - first > 1) {
+        for (std::size_t c = first; c < last; ++c) {
+          for (auto& part : parts_) part->collect(c, step);
+        }
+      }
+      output.count(step);
     }
-    output.count(step);
   }
 
   const ElementwiseAttrs& attrs_;

@@ -15,9 +15,6 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
     : core_(core),
       spans_(std::move(spans)),
       touched_(core.inputs.size()),
-      any_(core.outputs.size()),
-      dense_events_(core.outputs.size()),
-      pending_(core.components.size() * spans_.size()),
       gathered_(core.inputs.size()),
       draws_(static_cast<std::size_t>(core.layout.draws) * kChunk),
       event_index_(kChunk + 16),
@@ -27,7 +24,8 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       first_output_(first_input_ + core.inputs.size()),
       pointers_(first_output_ + core.components.size()),
       strides_(pointers_.size()) {
-  for (std::size_t i = 0; i < core.components.size(); ++i) scratch_.emplace_back(kChunk);
+  build_inputs();
+  build_emitters();
   const auto draws = static_cast<std::size_t>(core.layout.draws);
   for (std::size_t r = 0; r < draws; ++r) draw_pointers_.push_back(draws_.data() + r * kChunk);
   args_ = {0,
@@ -39,52 +37,82 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
            draw_pointers_.data()};
 }
 
+void ElementwisePart::build_inputs() {
+  for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
+    const Input& input = core_.inputs[i];
+    if (input.port().kind == PortKind::array) {
+      held_.push_back(i);
+      continue;
+    }
+    point(first_input_ + i, kZeros, 0);
+    if (input.channels.empty()) continue;
+    summed_.push_back(i);
+    for (const Channel* channel : input.channels) {
+      if (!channel->fused && channel->divisible()) feeders_.push_back({channel, i});
+    }
+    if (input.feeds.empty()) continue;
+    fed_.push_back(i);
+    gathered_[i] = Buffer<std::uint32_t>(kChunk);
+  }
+}
+
+void ElementwisePart::build_emitters() {
+  for (std::size_t i = 0; i < core_.components.size(); ++i) {
+    const Component& component = core_.components[i];
+    Output& output = core_.outputs[component.output];
+    const PortKind kind = output.port().kind;
+    Emitter& emitter = emitters_.emplace_back();
+    emitter.store = kind == PortKind::array     ? Store::array
+                    : kind == PortKind::current ? Store::current
+                    : output.dense              ? Store::dense
+                                                : Store::list;
+    emitter.output = &output;
+    emitter.first = static_cast<std::size_t>(component.first);
+    emitter.factor = component.factor;
+    emitter.pending.resize(spans_.size());
+    if (emitter.store == Store::array || emitter.store == Store::dense) continue;
+    emitter.scratch = Buffer<std::int32_t>(kChunk);
+    point(first_output_ + i, emitter.scratch.data(), 0);
+  }
+}
+
 void ElementwisePart::run(std::int64_t step, bool ticks) {
-  std::fill(any_.begin(), any_.end(), std::uint8_t{0});
-  std::fill(dense_events_.begin(), dense_events_.end(), 0);
-  for (std::size_t i = 0; i < touched_.size(); ++i) touched_[i] = !core_.inputs[i].clean();
+  for (const std::size_t i : summed_) touched_[i] = !core_.inputs[i].clean();
+  for (Emitter& emitter : emitters_) {
+    emitter.any = false;
+    emitter.count = 0;
+  }
   for (std::size_t s = 0; s < spans_.size(); ++s) {
-    pull(step, spans_[s]);
+    if (!feeders_.empty()) pull(step, spans_[s]);
     if (ticks) {
       run_span(step, s);
     } else {
-      open_outputs(step, spans_[s]);
+      keep_outputs(step, spans_[s]);
     }
   }
 }
 
 void ElementwisePart::pull(std::int64_t step, const Span& span) {
-  for (std::size_t i = 0; i < touched_.size(); ++i) {
-    Input& input = core_.inputs[i];
-    if (input.port().kind == PortKind::array) continue;
-    for (const Channel* channel : input.channels) {
-      if (channel->fused || !channel->divisible()) continue;
-      touched_[i] |=
-          channel->pull_range(step, span.lane, span.begin, span.end, input.sums_of_part(span.lane));
-    }
+  for (const Feeder& feeder : feeders_) {
+    touched_[feeder.input] |=
+        feeder.channel->pull_range(step, span.lane, span.begin, span.end,
+                                   core_.inputs[feeder.input].sums_of_part(span.lane));
   }
 }
 
 /// At a step without a tick: events and currents are empty, arrays stay.
-void ElementwisePart::open_outputs(std::int64_t step, const Span& span) {
-  for (const Component& component : core_.components) {
-    Output& output = core_.outputs[component.output];
-    if (output.port().kind == PortKind::events) {
-      if (in_place(component, span)) output.events.at(step, span.lane).clear();
-    } else if (output.port().kind == PortKind::array) {
-      const auto first = static_cast<std::size_t>(component.first);
-      output.keep(step, span.lane, first + span.begin, first + span.end);
+void ElementwisePart::keep_outputs(std::int64_t step, const Span& span) {
+  for (const Emitter& emitter : emitters_) {
+    if (emitter.store == Store::list) {
+      if (emitter.first + span.begin == 0) emitter.output->events.at(step, span.lane).clear();
+    } else if (emitter.store == Store::array) {
+      emitter.output->keep(step, span.lane, emitter.first + span.begin, emitter.first + span.end);
     }
   }
 }
 
-void ElementwisePart::point(std::size_t place, const void* at, std::size_t bytes_per_chunk) {
-  pointers_[place] = const_cast<void*>(at);
-  strides_[place] = bytes_per_chunk;
-}
-
-/// Points all arguments to the first chunk of a span.
-void ElementwisePart::aim(std::int64_t step, const Span& span) {
+/// Columns and states stay where they are from step to step.
+void ElementwisePart::aim_fixed(const Span& span) {
   constexpr std::size_t kItem = sizeof(std::int32_t);
   for (std::size_t i = 0; i < core_.columns.size(); ++i) {
     const ColumnValues& column = core_.columns[i];
@@ -95,83 +123,101 @@ void ElementwisePart::aim(std::int64_t step, const Span& span) {
     const std::size_t element = span.lane * core_.n + span.begin;
     point(first_state_ + i, core_.states[i].data.data() + element * kItem, kChunk * kItem);
   }
-  aim_inputs(step, span);
-  aim_outputs(step, span);
+  const bool stays = spans_.size() == 1 && span.end - span.begin <= kChunk;
+  aimed_at_ = stays ? core_.column_changes : -1;
 }
 
 void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
-  for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
-    Input& input = core_.inputs[i];
-    const std::size_t place = first_input_ + i;
-    if (input.port().kind == PortKind::array) {
-      const std::size_t item = item_size(input.port().dtype);
-      point(place, input.gathered(step, span.lane) + span.begin * item, kChunk * item);
-    } else if (!input.feeds.empty()) {
-      if (gathered_[i].empty()) gathered_[i] = Buffer<std::uint32_t>(kChunk);
-      point(place, gathered_[i].data(), 0);
-    } else if (touched_[i] == 0) {
-      point(place, kZeros, 0);
+  for (const std::size_t i : held_) {
+    const Input& input = core_.inputs[i];
+    const std::size_t item = item_size(input.port().dtype);
+    point(first_input_ + i, input.gathered(step, span.lane) + span.begin * item, kChunk * item);
+  }
+  for (const std::size_t i : summed_) {
+    if (touched_[i] == 0) {
+      point(first_input_ + i, kZeros, 0);
     } else {
-      point(place, input.sums_of_part(span.lane) + span.begin, kChunk * sizeof(std::uint32_t));
+      point(first_input_ + i, core_.inputs[i].sums_of_part(span.lane) + span.begin,
+            kChunk * sizeof(std::uint32_t));
     }
   }
+  for (const std::size_t i : fed_) point(first_input_ + i, gathered_[i].data(), 0);
 }
 
-void ElementwisePart::aim_outputs(std::int64_t step, const Span& span) {
-  for (std::size_t i = 0; i < core_.components.size(); ++i) {
-    const Component& component = core_.components[i];
-    Output& output = core_.outputs[component.output];
-    const std::size_t place = first_output_ + i;
-    const std::size_t element = static_cast<std::size_t>(component.first) + span.begin;
-    if (output.port().kind == PortKind::array) {
-      const std::size_t item = item_size(output.port().dtype);
-      point(place, output.array(step, span.lane) + element * item, kChunk * item);
-    } else if (output.dense) {
-      point(place, output.dense->row(step, span.lane) + element, kChunk * sizeof(std::int32_t));
-    } else {
-      point(place, scratch_[i].data(), 0);
-      if (output.port().kind == PortKind::events && in_place(component, span)) {
-        output.events.at(step, span.lane).clear();
-      }
-    }
+void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::size_t span) {
+  const auto& [lane, begin, end] = spans_[span];
+  Emitter& emitter = emitters_[number];
+  const std::size_t element = emitter.first + begin;
+  if (emitter.store == Store::list) {
+    emitter.list = &emitter.pending[span];
+    if (element != 0) return;
+    emitter.list = &emitter.output->events.at(step, lane);
+    emitter.list->clear();
+  } else if (emitter.store == Store::dense) {
+    point(first_output_ + number, emitter.output->dense->row(step, lane) + element,
+          kChunk * sizeof(std::int32_t));
+  } else if (emitter.store == Store::array) {
+    const std::size_t item = item_size(emitter.output->port().dtype);
+    point(first_output_ + number, emitter.output->array(step, lane) + element * item,
+          kChunk * item);
   }
 }
 
 void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
   const Span& span = spans_[number];
-  aim(step, span);
-  for (std::size_t begin = span.begin; begin < span.end; begin += kChunk) {
+  if (aimed_at_ != core_.column_changes) aim_fixed(span);
+  aim_inputs(step, span);
+  for (std::size_t i = 0; i < emitters_.size(); ++i) aim_emitter(i, step, number);
+  for (std::size_t begin = span.begin;;) {
     const std::size_t n = std::min(kChunk, span.end - begin);
-    take_feeds(step, span, begin, n);
-    for (int r = 0; r < core_.layout.draws; ++r) {
-      const auto c3 = static_cast<std::uint32_t>(span.lane) * 256 + static_cast<std::uint32_t>(r);
-      core_.loops.philox_fill(core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4),
-                              (n + 3) / 4, static_cast<std::uint64_t>(step), c3,
-                              draws_.data() + static_cast<std::size_t>(r) * kChunk);
-    }
-    args_.n = static_cast<std::int64_t>(n);
-    if (!core_.thresholds.empty()) {
-      core_.loops.count_above(draws_.data(), n, core_.thresholds.data(), core_.thresholds.size(),
-                              static_cast<std::int32_t*>(pointers_[first_output_]));
-    } else if (core_.kernel.fn != nullptr) {
-      core_.kernel.fn(&args_);
-    } else {
-      (*core_.kernel.callback)(args_, core_.layout);
-    }
-    clear_inputs(span.lane, begin, n);
-    store(step, number, begin, n);
-    for (std::size_t i = 0; i < pointers_.size(); ++i) {
-      pointers_[i] = static_cast<std::byte*>(pointers_[i]) + strides_[i];
-    }
+    run_chunk(step, span, begin, n);
+    begin += n;
+    if (begin == span.end) break;
+    advance();
+  }
+}
+
+void ElementwisePart::advance() {
+  for (std::size_t i = 0; i < pointers_.size(); ++i) {
+    pointers_[i] = static_cast<std::byte*>(pointers_[i]) + strides_[i];
+  }
+}
+
+void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t begin,
+                                std::size_t n) {
+  if (!fed_.empty()) take_feeds(step, span, begin, n);
+  if (!draw_pointers_.empty()) draw(step, span.lane, begin, n);
+  args_.n = static_cast<std::int64_t>(n);
+  if (!core_.thresholds.empty()) {
+    core_.loops.count_above(draws_.data(), n, core_.thresholds.data(), core_.thresholds.size(),
+                            static_cast<std::int32_t*>(pointers_[first_output_]));
+  } else if (core_.kernel.fn != nullptr) {
+    core_.kernel.fn(&args_);
+  } else {
+    (*core_.kernel.callback)(args_, core_.layout);
+  }
+  for (const std::size_t i : summed_) {
+    if (touched_[i] == 0) continue;
+    std::memset(core_.inputs[i].sums_of_part(span.lane) + begin, 0, n * sizeof(std::uint32_t));
+  }
+  store(step, span, begin, n);
+}
+
+void ElementwisePart::draw(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n) {
+  for (std::size_t r = 0; r < draw_pointers_.size(); ++r) {
+    core_.loops.philox_fill(core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4),
+                            (n + 3) / 4, static_cast<std::uint64_t>(step),
+                            static_cast<std::uint32_t>(lane * 256 + r),
+                            draws_.data() + r * kChunk);
   }
 }
 
 void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_t begin,
                                  std::size_t n) {
-  for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
+  for (const std::size_t i : fed_) {
     Input& input = core_.inputs[i];
-    if (input.feeds.empty()) continue;
-    const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
+    const std::uint32_t* base =
+        touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
       core_.loops.add_products(gathered_[i].data(), base,
@@ -182,53 +228,34 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
   }
 }
 
-void ElementwisePart::clear_inputs(std::size_t lane, std::size_t begin, std::size_t n) {
-  for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
-    if (touched_[i] == 0 || core_.inputs[i].port().kind == PortKind::array) continue;
-    std::memset(core_.inputs[i].sums_of_part(lane) + begin, 0, n * sizeof(std::uint32_t));
-  }
-}
-
-void ElementwisePart::store(std::int64_t step, std::size_t span, std::size_t begin, std::size_t n) {
-  for (std::size_t i = 0; i < core_.components.size(); ++i) {
-    const Component& component = core_.components[i];
-    Output& output = core_.outputs[component.output];
-    const OutputPort& port = output.port();
-    if (port.kind == PortKind::current) {
-      const std::size_t element = static_cast<std::size_t>(component.first) + begin;
-      const bool any =
-          core_.loops.to_fixed(reinterpret_cast<const float*>(scratch_[i].data()), n, port.bound,
-                               component.factor, output.current(step, spans_[span].lane) + element);
-      any_[component.output] |= static_cast<std::uint8_t>(any);
-    } else if (output.dense) {
-      dense_events_[component.output] += static_cast<std::int64_t>(
-          core_.loops.clamp_count(static_cast<std::int32_t*>(pointers_[first_output_ + i]), n,
-                                  static_cast<std::int32_t>(port.limit)));
-    } else if (port.kind == PortKind::events) {
-      store_events(i, step, span, begin, n);
+void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t begin, std::size_t n) {
+  for (std::size_t i = 0; i < emitters_.size(); ++i) {
+    Emitter& emitter = emitters_[i];
+    const OutputPort& port = emitter.output->port();
+    const auto limit = static_cast<std::int32_t>(port.limit);
+    const std::size_t element = emitter.first + begin;
+    if (emitter.store == Store::list) {
+      const std::size_t count = core_.loops.compact(
+          emitter.scratch.data(), n, static_cast<std::int32_t>(element), limit,
+          event_index_.data(), event_payload_.data());
+      if (count != 0) emitter.list->append(event_index_.data(), event_payload_.data(), count);
+    } else if (emitter.store == Store::dense) {
+      auto* row = static_cast<std::int32_t*>(pointers_[first_output_ + i]);
+      emitter.count += static_cast<std::int64_t>(core_.loops.clamp_count(row, n, limit));
+    } else if (emitter.store == Store::current) {
+      const auto* values = reinterpret_cast<const float*>(emitter.scratch.data());
+      emitter.any |= core_.loops.to_fixed(values, n, port.bound, emitter.factor,
+                                          emitter.output->current(step, span.lane) + element);
     }
   }
 }
 
-void ElementwisePart::store_events(std::size_t number, std::int64_t step, std::size_t span,
-                                   std::size_t begin, std::size_t n) {
-  const Component& component = core_.components[number];
-  Output& output = core_.outputs[component.output];
-  const std::size_t count = core_.loops.compact(
-      scratch_[number].data(), n, component.first + static_cast<std::int32_t>(begin),
-      static_cast<std::int32_t>(output.port().limit), event_index_.data(), event_payload_.data());
-  if (count == 0) return;
-  EventList& list = in_place(component, spans_[span]) ? output.events.at(step, spans_[span].lane)
-                                                      : pending_[number * spans_.size() + span];
-  list.append(event_index_.data(), event_payload_.data(), count);
-}
-
 void ElementwisePart::collect(std::size_t component, std::int64_t step) {
-  EventRing& events = core_.outputs[core_.components[component].output].events;
+  Emitter& emitter = emitters_[component];
   for (std::size_t s = 0; s < spans_.size(); ++s) {
-    EventList& list = pending_[component * spans_.size() + s];
+    EventList& list = emitter.pending[s];
     if (list.size() == 0) continue;
-    events.at(step, spans_[s].lane).append(list);
+    emitter.output->events.at(step, spans_[s].lane).append(list);
     list.clear();
   }
 }

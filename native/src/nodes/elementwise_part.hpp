@@ -36,13 +36,15 @@ struct ElementwiseCore {
   KernelLayout layout;
   Key key;
   std::vector<ColumnValues> columns;
+  int column_changes = 0;
   std::vector<Component> components;
   std::vector<float> input_scales;
   /// Where not empty, the kernel only counts how many of these are below its draw.
   std::vector<std::int32_t> thresholds;
 };
 
-/// Ranges of elements that one thread computes, with the memory that it needs for that.
+/// Ranges of elements that one thread computes, with the memory that it needs for that. Valid for
+/// one plan: what is fused and what is dense is looked up once.
 class ElementwisePart {
  public:
   struct Span {
@@ -58,36 +60,57 @@ class ElementwisePart {
 
   // What the last run has to tell the node.
   bool touched(std::size_t input) const { return touched_[input] != 0; }
-  bool any(std::size_t output) const { return any_[output] != 0; }
-  std::int64_t dense_events(std::size_t output) const { return dense_events_[output]; }
+  bool any(std::size_t component) const { return emitters_[component].any; }
+  std::int64_t dense_events(std::size_t component) const { return emitters_[component].count; }
   /// Appends the events of a component that the part could not write in place.
   void collect(std::size_t component, std::int64_t step);
 
  private:
-  void open_outputs(std::int64_t step, const Span& span);
+  enum class Store : std::uint8_t { current, list, dense, array };
+  /// One component of an output.
+  struct Emitter {
+    Store store;
+    Output* output;
+    std::size_t first;
+    float factor;
+    Buffer<std::int32_t> scratch;
+    std::vector<EventList> pending;  // per span
+    EventList* list = nullptr;       // of the span at work
+    bool any = false;
+    std::int64_t count = 0;
+  };
+  struct Feeder {
+    const Channel* channel;
+    std::size_t input;
+  };
+
+  void build_inputs();
+  void build_emitters();
   void pull(std::int64_t step, const Span& span);
-  void aim(std::int64_t step, const Span& span);
+  void keep_outputs(std::int64_t step, const Span& span);
+  void aim_fixed(const Span& span);
   void aim_inputs(std::int64_t step, const Span& span);
-  void aim_outputs(std::int64_t step, const Span& span);
-  void point(std::size_t place, const void* at, std::size_t bytes_per_chunk);
+  void aim_emitter(std::size_t number, std::int64_t step, std::size_t span);
   void run_span(std::int64_t step, std::size_t number);
+  void run_chunk(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
   void take_feeds(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
-  void clear_inputs(std::size_t lane, std::size_t begin, std::size_t n);
-  void store(std::int64_t step, std::size_t span, std::size_t begin, std::size_t n);
-  void store_events(std::size_t component, std::int64_t step, std::size_t span, std::size_t begin,
-                    std::size_t n);
-  bool in_place(const Component& component, const Span& span) const {
-    return component.first == 0 && span.begin == 0;
+  void draw(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n);
+  void store(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
+  void advance();
+  void point(std::size_t place, const void* at, std::size_t bytes_per_chunk) {
+    pointers_[place] = const_cast<void*>(at);
+    strides_[place] = bytes_per_chunk;
   }
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  std::vector<std::uint8_t> touched_;            // per input
-  std::vector<std::uint8_t> any_;                // per output
-  std::vector<std::int64_t> dense_events_;       // per output
-  std::vector<EventList> pending_;               // per component and span
-  std::vector<Buffer<std::int32_t>> scratch_;    // per component
+  std::vector<Feeder> feeders_;          // channels to pull
+  std::vector<std::size_t> summed_;      // inputs with sums
+  std::vector<std::size_t> held_;        // array inputs
+  std::vector<std::size_t> fed_;         // inputs with feeds
+  std::vector<std::uint8_t> touched_;    // per input: there is something in its sums
   std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
+  std::vector<Emitter> emitters_;        // per component
   Buffer<std::int32_t> draws_;
   Buffer<std::int32_t> event_index_;
   Buffer<std::int32_t> event_payload_;
@@ -99,6 +122,7 @@ class ElementwisePart {
   std::vector<std::size_t> strides_;
   std::vector<const std::int32_t*> draw_pointers_;
   pg_kernel_args args_{};
+  int aimed_at_ = -1;  // number of column changes when columns and states were aimed at last
 };
 
 }  // namespace procgraph

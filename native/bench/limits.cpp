@@ -24,6 +24,11 @@ class Bare {
       columns_.emplace_back(PG_KERNEL_CHUNK, column.bits());
     }
     const auto n = static_cast<std::size_t>(model.n);
+    if (model.kernel == "PoissonSource") {
+      for (const Values& column : model.columns) {
+        if (column.bits() != INT32_MAX) thresholds_.push_back(column.bits());
+      }
+    }
     for (const Values& state : model.states) states_.emplace_back(n, state.bits());
     zeros_.resize(PG_KERNEL_CHUNK);
     out_.resize(PG_KERNEL_CHUNK);
@@ -53,7 +58,12 @@ class Bare {
                           draws_.data());
       }
       const pg_kernel_args args{n, columns.data(), states.data(), inputs, scales, outputs, draws};
-      fn_(&args);
+      if (!thresholds_.empty()) {
+        loops.count_above(draws_.data(), static_cast<std::size_t>(n), thresholds_.data(),
+                          thresholds_.size(), out_.data());
+      } else {
+        fn_(&args);
+      }
     }
   }
 
@@ -61,6 +71,7 @@ class Bare {
   pg_kernel_fn fn_;
   std::vector<std::vector<std::int32_t>> columns_;
   std::vector<std::vector<std::int32_t>> states_;
+  std::vector<std::int32_t> thresholds_;
   std::vector<std::int32_t> zeros_;
   std::vector<std::int32_t> out_;
   std::vector<std::int32_t> draws_;
@@ -79,6 +90,21 @@ void population(const char* what, const Model& model, int steps) {
   std::printf("    %.4f events an element and step\n",
               static_cast<double>(stats.nodes.at("p").events) /
                   static_cast<double>(model.n * engine.step()));
+}
+
+/// Beside the loops of source and neurons, each with its own kernel.
+void background(const char* what, std::int64_t n, std::int64_t delay, int steps) {
+  Engine engine(background_program(n, delay));
+  const Model source = poisson(n, 1.6);
+  const Model neurons = lif_model(n);
+  Bare drive(source);
+  Bare update(neurons);
+  const Times own = measure(repetitions, [&] { engine.run(steps); });
+  const Times limit = measure(repetitions, [&] {
+    drive.run(steps);
+    update.run(steps);
+  });
+  compare(what, own, limit, static_cast<double>(n) * steps);
 }
 
 void draws() {
@@ -119,6 +145,8 @@ int main(int argc, char** argv) {
   population("10^6 Izhikevich", izhikevich(1'000'000), 20);
   population("77,000 LIF", lif_model(77'000), 100);
   population("77,000 Izhikevich", izhikevich(77'000), 100);
-  population("10^6 Poisson(1.6), generated kernel as limit", poisson(1'000'000, 1.6), 5);
+  population("10^6 Poisson(1.6), events listed", poisson(1'000'000, 1.6), 5);
   population("77,000 Poisson(1.6)", poisson(77'000, 1.6), 50);
+  background("77,000 Poisson -> one-to-one -> LIF", 77'000, 0, 50);
+  background("the same, delay 1", 77'000, 1, 50);
 }

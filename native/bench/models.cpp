@@ -93,3 +93,20 @@ NodeSpec node_of(Builder& b, const std::string& name, const Model& model) {
   for (const Values& state : model.states) add(node.states, state);
   return node;
 }
+
+std::shared_ptr<const procgraph::Program> background_program(std::int64_t n, std::int64_t delay) {
+  Builder b;
+  const int p = b.node(node_of(b, "a", poisson(n, 1.6)));
+  NodeSpec one = synapse("b", "one_to_one", n, n, 20);
+  one.inputs[0].limit = 24;
+  one.attr_count = 3;
+  one.attrs = [=, w = b.tensor<float>({0.01f})](Packer& out) {
+    out.field("n", n).field("weights", w).field("delay", delay);
+  };
+  const int s = b.node(one);
+  const int l = b.node(node_of(b, "c", lif_model(n)));
+  b.join({.src = p, .dst = s});
+  b.join({.src = s, .dst = l});
+  for (const int node : {p, s, l}) b.schedule(node);
+  return b.load();
+}

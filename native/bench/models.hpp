@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Model {
 Model lif_model(std::int64_t n);
 Model izhikevich(std::int64_t n);
 Model poisson(std::int64_t n, double mean);
+/// Poisson source, one-to-one synapses, neurons: the background of a cortical network.
+std::shared_ptr<const procgraph::Program> background_program(std::int64_t n, std::int64_t delay);
 NodeSpec node_of(Builder& b, const std::string& name, const Model& model);
 /// Throws where there is no such kernel.
 const pg_kernel_entry& builtin_kernel(const std::string& name);

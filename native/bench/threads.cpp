@@ -30,22 +30,8 @@ Case population(const char* name, const Model& model, int steps) {
   return {name, b.load(), steps, static_cast<double>(model.n)};
 }
 
-/// Poisson source, one-to-one synapses, neurons: the background of a cortical network.
 Case background(const char* name, std::int64_t n, std::int64_t delay, int steps) {
-  Builder b;
-  const int p = b.node(node_of(b, "a", poisson(n, 1.6)));
-  NodeSpec one = synapse("b", "one_to_one", n, n, 20);
-  one.inputs[0].limit = 24;
-  one.attr_count = 3;
-  one.attrs = [=, w = b.tensor<float>({0.01f})](Packer& out) {
-    out.field("n", n).field("weights", w).field("delay", delay);
-  };
-  const int s = b.node(one);
-  const int l = b.node(node_of(b, "c", lif_model(n)));
-  b.join({.src = p, .dst = s});
-  b.join({.src = s, .dst = l});
-  for (const int node : {p, s, l}) b.schedule(node);
-  return {name, b.load(), steps, static_cast<double>(n)};
+  return {name, background_program(n, delay), steps, static_cast<double>(n)};
 }
 
 /// Too small to be shared: threads may only not make it slower.

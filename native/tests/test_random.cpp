@@ -39,6 +39,31 @@ TEST(draws_are_philox_words) {
   CHECK(equal);
 }
 
+TEST(draws_above_thresholds_are_counted) {
+  const HotLoops& loops = *select_isa().loops;
+  for (const std::vector<std::int32_t>& thresholds :
+       {std::vector<std::int32_t>{INT32_MAX}, {-1, 5}, {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
+        {1 << 20, 1 << 28, 2100000000, 2146000000, 2147000000, 2147400000, 2147483646}}) {
+    std::vector<std::int32_t> draws(700);
+    std::uint64_t state = 9;
+    for (auto& draw : draws) draw = static_cast<std::int32_t>(splitmix64(state++) >> 33);
+    for (std::size_t i = 0; i < thresholds.size(); ++i) {
+      draws[5 * i] = thresholds[i];
+      draws[5 * i + 1] = thresholds[i] < INT32_MAX ? thresholds[i] + 1 : 0;
+    }
+    std::vector<std::int32_t> counts(draws.size());
+    loops.count_above(draws.data(), draws.size(), thresholds.data(), thresholds.size(),
+                      counts.data());
+    bool equal = true;
+    for (std::size_t i = 0; i < draws.size(); ++i) {
+      std::int32_t wanted = 0;
+      for (const std::int32_t threshold : thresholds) wanted += draws[i] > threshold;
+      equal &= counts[i] == wanted;
+    }
+    CHECK(equal);
+  }
+}
+
 TEST(permutation_is_a_bijection) {
   for (const std::uint32_t n : {1u, 2u, 3u, 4u, 5u, 16u, 17u, 255u, 1000u}) {
     const Permutation permutation(n, {1, 2}, n, 4);

@@ -11,6 +11,9 @@ import pytest
 
 import procgraph as pg
 from procgraph import processes as zoo
+from procgraph.errors import ParameterError
+from procgraph.models.reference.backend import ReferenceBackend
+from procgraph.models.reference.executor import ReferenceExecutor
 
 
 def drive() -> pg.Graph:
@@ -24,7 +27,7 @@ def drive() -> pg.Graph:
 
 @pytest.mark.parametrize("threads", [0, -1, 257, True, 1.0, "all", None])
 def test_other_numbers_are_refused(threads: Any, backend: str) -> None:
-    with pytest.raises(pg.ParameterError, match=r"threads is .*allowed: 1 to 256, or 'auto'"):
+    with pytest.raises(ParameterError, match=r"threads is .*allowed: 1 to 256, or 'auto'"):
         pg.compile(drive(), backend, threads=threads)
 
 
@@ -38,10 +41,12 @@ def test_results_do_not_depend_on_them(backend: str) -> None:
     assert all(np.array_equal(v, voltages[0]) for v in voltages)
 
 
-def test_auto_is_what_this_process_may_use() -> None:
-    with pg.compile(drive(), "reference", threads="auto") as rt:
+def test_auto_is_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(ReferenceBackend, "load", lambda self, program, options: (seen.append(options), ReferenceExecutor(program, options))[1])
+    with pg.compile(drive(), "reference", threads="auto"):
         wanted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        assert rt._options.threads == min(wanted or 1, 256)
+        assert [options.threads for options in seen] == [min(wanted or 1, 256)]
 
 
 def test_a_loaded_program_takes_them_too(tmp_path: Path, backend: str, no_native_thread_left: None) -> None:

@@ -238,16 +238,11 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
   }
 }
 
-i32 count_one(i32 x, const i32* thresholds, std::size_t count) {
-  i32 above = 0;
-  for (std::size_t k = 0; k < count; ++k) above += x > thresholds[k];
-  return above;
-}
-
 #if defined(__AVX512F__)
 
 constexpr std::size_t kBlock = 128;  // as much as stays in registers
 
+/// Thresholds and values are not negative, so that the sign of a difference tells them apart.
 void count_block(const i32* x, const i32* thresholds, std::size_t count, i32* out) {
   constexpr std::size_t kVectors = kBlock / 16;
   __m512i values[kVectors];
@@ -256,15 +251,30 @@ void count_block(const i32* x, const i32* thresholds, std::size_t count, i32* ou
     values[v] = _mm512_loadu_si512(x + 16 * v);
     above[v] = _mm512_setzero_si512();
   }
-  const __m512i minus_one = _mm512_set1_epi32(-1);
   for (std::size_t k = 0; k < count; ++k) {
     const __m512i threshold = _mm512_set1_epi32(thresholds[k]);
     PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
-      const __mmask16 more = _mm512_cmpgt_epi32_mask(values[v], threshold);
-      above[v] = _mm512_mask_sub_epi32(above[v], more, above[v], minus_one);
+      const __m512i left = _mm512_sub_epi32(threshold, values[v]);
+      above[v] = _mm512_add_epi32(above[v], _mm512_srli_epi32(left, 31));
     }
   }
-  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) _mm512_storeu_si512(out + 16 * v, above[v]);
+  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
+    _mm512_storeu_si512(out + 16 * v, above[v]);
+  }
+}
+
+/// Counts on where all of the first `usual` thresholds were exceeded.
+void count_rest(const i32* x, const i32* thresholds, std::size_t usual, std::size_t count,
+                i32* out) {
+  __m512i above = _mm512_loadu_si512(out);
+  const auto full = _mm512_cmpeq_epi32_mask(above, _mm512_set1_epi32(static_cast<i32>(usual)));
+  if (full == 0) return;
+  const __m512i values = _mm512_loadu_si512(x);
+  for (std::size_t k = usual; k < count; ++k) {
+    const __m512i left = _mm512_sub_epi32(_mm512_set1_epi32(thresholds[k]), values);
+    above = _mm512_add_epi32(above, _mm512_srli_epi32(left, 31));
+  }
+  _mm512_storeu_si512(out, above);
 }
 
 #else
@@ -280,12 +290,32 @@ void count_block(const i32* PG_RESTRICT x, const i32* PG_RESTRICT thresholds, st
   for (std::size_t j = 0; j < kBlock; ++j) out[j] = above[j];
 }
 
+void count_rest(const i32* x, const i32* thresholds, std::size_t usual, std::size_t count,
+                i32* out) {
+  i32 most = 0;
+  for (std::size_t j = 0; j < 16; ++j) most = out[j] > most ? out[j] : most;
+  if (static_cast<std::size_t>(most) < usual) return;
+  for (std::size_t k = usual; k < count; ++k) {
+    for (std::size_t j = 0; j < 16; ++j) out[j] += x[j] > thresholds[k];
+  }
+}
+
 #endif
 
+/// All values against the thresholds that one in 500 exceeds, then the few that do against the rest.
 void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
+  constexpr i32 kRare = INT32_MAX - INT32_MAX / 512;
+  std::size_t usual = 1;
+  while (usual < count && thresholds[usual - 1] < kRare) ++usual;
   std::size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) count_block(x + i, thresholds, count, out + i);
-  for (; i < n; ++i) out[i] = count_one(x[i], thresholds, count);
+  for (; i + kBlock <= n; i += kBlock) count_block(x + i, thresholds, usual, out + i);
+  const std::size_t end = usual < count ? i : 0;
+  for (std::size_t j = 0; j < end; j += 16) count_rest(x + j, thresholds, usual, count, out + j);
+  for (; i < n; ++i) {
+    i32 above = 0;
+    for (std::size_t k = 0; k < count; ++k) above += x[i] > thresholds[k];
+    out[i] = above;
+  }
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ std::vector<std::int32_t> useful_thresholds(const ElementwiseAttrs& attrs,
   std::vector<std::int32_t> thresholds;
   for (const ColumnValues& column : columns) thresholds.push_back(column.data[0]);
   std::sort(thresholds.begin(), thresholds.end());
+  if (thresholds.front() < -1) return {};  // not from a compiler; the loop would overflow
   // One is kept in any case: no thresholds at all mean that this is no counter.
   while (thresholds.size() > 1 && thresholds.back() == std::numeric_limits<std::int32_t>::max()) {
     thresholds.pop_back();

@@ -42,7 +42,9 @@ TEST(draws_are_philox_words) {
 TEST(draws_above_thresholds_are_counted) {
   const HotLoops& loops = *select_isa().loops;
   for (const std::vector<std::int32_t>& thresholds :
-       {std::vector<std::int32_t>{INT32_MAX}, {-1, 5}, {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
+       {std::vector<std::int32_t>{INT32_MAX},
+        {-1, 5},
+        {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
         {1 << 20, 1 << 28, 2100000000, 2146000000, 2147000000, 2147400000, 2147483646}}) {
     std::vector<std::int32_t> draws(700);
     std::uint64_t state = 9;

@@ -94,5 +94,5 @@ class TestDenseEvents:
                 rt.run(steps=4)
                 rt.set("synapse0.weights", rt.get("synapse0.weights") * np.float32(0.5))
                 rt.run(steps=6)
-                results.append(rt._executor.export_state())
+                results.append({k: v for k, v in rt._executor.export_state().items() if "/column/" not in k})
         assert differences(*results) == []

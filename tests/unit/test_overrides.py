@@ -20,4 +20,6 @@ def test_hashes_of_overridden_kernels_are_current() -> None:
     assert found
     for name, digest in found:
         kernel = trace(getattr(zoo, name)(shape=1), 1.0)
-        assert kernel.hash == digest, f"{name} has changed. Check that the loop in {SOURCE.name} still does the same, then set its hash to {kernel.hash}."
+        assert kernel.hash == digest, (
+            f"{name} has changed. Check that the loop in {SOURCE.name} still does the same, then set its hash to {kernel.hash}."
+        )

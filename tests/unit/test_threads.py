@@ -43,7 +43,11 @@ def test_results_do_not_depend_on_them(backend: str) -> None:
 
 def test_auto_is_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(ReferenceBackend, "load", lambda self, program, options: (seen.append(options), ReferenceExecutor(program, options))[1])
+    monkeypatch.setattr(
+        ReferenceBackend,
+        "load",
+        lambda self, program, options: (seen.append(options), ReferenceExecutor(program, options))[1],
+    )
     with pg.compile(drive(), "reference", threads="auto"):
         wanted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         assert [options.threads for options in seen] == [min(wanted or 1, 256)]

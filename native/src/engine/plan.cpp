@@ -126,7 +126,8 @@ void Plan::add_phase(Jobs&& jobs) {
     for (std::size_t i = 0; i < shares.size(); ++i) add(phase.lists[i], shares[i]);
     return;
   }
-  if (phases_.empty() || phases_.back().lists.size() > 1) phases_.push_back({std::vector<Tasks>(1)});
+  if (phases_.empty() || phases_.back().lists.size() > 1)
+    phases_.push_back({std::vector<Tasks>(1)});
   add(phases_.back().lists[0], jobs);
 }
 

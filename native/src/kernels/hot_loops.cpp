@@ -302,7 +302,8 @@ void count_rest(const i32* x, const i32* thresholds, std::size_t usual, std::siz
 
 #endif
 
-/// All values against the thresholds that one in 500 exceeds, then the few that do against the rest.
+/// All values against the thresholds that one in 500 exceeds, then the few that do against the
+/// rest.
 void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
   constexpr i32 kRare = INT32_MAX - INT32_MAX / 512;
   std::size_t usual = 1;
@@ -321,9 +322,8 @@ void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS;
-const HotLoops PG_HOT_LOOPS = {
-    add_rows,       add,          add_scalar,      add_segment,     add_targets,  compact, to_fixed,
-    philox_fill,    clamp_count,  add_products,    count_above,     philox_words, permute, prefetch,
-    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
+const HotLoops PG_HOT_LOOPS = {add_rows,    add,          add_scalar, add_segment,
+                               add_targets, compact,      to_fixed,   philox_fill,
+                               clamp_count, add_products, count_above};
 
 }  // namespace procgraph

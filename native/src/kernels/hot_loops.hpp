@@ -41,9 +41,8 @@ struct HotLoops {
   std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
   /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`; a null base counts
   /// as zeros and may be `sums` itself.
-  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base,
-                       const std::int32_t* payloads, const std::int32_t* weights, bool common,
-                       std::size_t n);
+  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base, const std::int32_t* payloads,
+                       const std::int32_t* weights, bool common, std::size_t n);
   /// out[i] = number of the thresholds that are less than x[i]. Thresholds ascend; there is one at
   /// least; values are 0 ... 2^31 - 1 and thresholds -1 ... 2^31 - 1.
   void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,

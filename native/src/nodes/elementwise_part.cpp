@@ -94,9 +94,8 @@ void ElementwisePart::run(std::int64_t step, bool ticks) {
 
 void ElementwisePart::pull(std::int64_t step, const Span& span) {
   for (const Feeder& feeder : feeders_) {
-    touched_[feeder.input] |=
-        feeder.channel->pull_range(step, span.lane, span.begin, span.end,
-                                   core_.inputs[feeder.input].sums_of_part(span.lane));
+    touched_[feeder.input] |= feeder.channel->pull_range(
+        step, span.lane, span.begin, span.end, core_.inputs[feeder.input].sums_of_part(span.lane));
   }
 }
 
@@ -207,8 +206,7 @@ void ElementwisePart::draw(std::int64_t step, std::size_t lane, std::size_t begi
   for (std::size_t r = 0; r < draw_pointers_.size(); ++r) {
     core_.loops.philox_fill(core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4),
                             (n + 3) / 4, static_cast<std::uint64_t>(step),
-                            static_cast<std::uint32_t>(lane * 256 + r),
-                            draws_.data() + r * kChunk);
+                            static_cast<std::uint32_t>(lane * 256 + r), draws_.data() + r * kChunk);
   }
 }
 
@@ -216,8 +214,7 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
                                  std::size_t n) {
   for (const std::size_t i : fed_) {
     Input& input = core_.inputs[i];
-    const std::uint32_t* base =
-        touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
+    const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
       core_.loops.add_products(gathered_[i].data(), base,
@@ -235,9 +232,9 @@ void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t beg
     const auto limit = static_cast<std::int32_t>(port.limit);
     const std::size_t element = emitter.first + begin;
     if (emitter.store == Store::list) {
-      const std::size_t count = core_.loops.compact(
-          emitter.scratch.data(), n, static_cast<std::int32_t>(element), limit,
-          event_index_.data(), event_payload_.data());
+      const std::size_t count =
+          core_.loops.compact(emitter.scratch.data(), n, static_cast<std::int32_t>(element), limit,
+                              event_index_.data(), event_payload_.data());
       if (count != 0) emitter.list->append(event_index_.data(), event_payload_.data(), count);
     } else if (emitter.store == Store::dense) {
       auto* row = static_cast<std::int32_t*>(pointers_[first_output_ + i]);

@@ -104,13 +104,13 @@ class ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  std::vector<Feeder> feeders_;          // channels to pull
-  std::vector<std::size_t> summed_;      // inputs with sums
-  std::vector<std::size_t> held_;        // array inputs
-  std::vector<std::size_t> fed_;         // inputs with feeds
-  std::vector<std::uint8_t> touched_;    // per input: there is something in its sums
+  std::vector<Feeder> feeders_;                  // channels to pull
+  std::vector<std::size_t> summed_;              // inputs with sums
+  std::vector<std::size_t> held_;                // array inputs
+  std::vector<std::size_t> fed_;                 // inputs with feeds
+  std::vector<std::uint8_t> touched_;            // per input: there is something in its sums
   std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
-  std::vector<Emitter> emitters_;        // per component
+  std::vector<Emitter> emitters_;                // per component
   Buffer<std::int32_t> draws_;
   Buffer<std::int32_t> event_index_;
   Buffer<std::int32_t> event_payload_;

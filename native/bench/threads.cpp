@@ -72,8 +72,8 @@ void compare_threads(const Case& each, const std::vector<int>& counts, int repet
     const Times times = measure(repetitions, [&] { engine.run(each.steps); });
     const double scale = 1e9 / (each.units * each.steps);
     if (one == 0) one = times.least.wall;
-    std::printf("  %d: %7.3f (%.3f; x%.2f)", threads, times.median.wall * scale,
-                times.least.wall * scale, one / times.least.wall);
+    std::printf("  %d: %7.3f (%.3f; x%.2f; cpu %.3f)", threads, times.median.wall * scale,
+                times.least.wall * scale, one / times.least.wall, times.least.processor * scale);
   }
   std::printf("\n");
   std::fflush(stdout);
@@ -87,7 +87,8 @@ int main(int argc, char** argv) {
   for (int i = 2; i < argc; ++i) counts.push_back(std::atoi(argv[i]));
   if (counts.empty()) counts = {1, 2};
   register_sample_kernels();
-  std::printf("medians (minima; factor of minima) of %d, ns an element and step\n", repetitions);
+  std::printf("medians (minima; factor of minima; least processor time of all threads) of %d, ns\n",
+              repetitions);
   const Case cases[] = {
       population("10^6 LIF", lif_model(1'000'000), 20),
       population("10^6 Izhikevich", izhikevich(1'000'000), 20),

@@ -82,10 +82,11 @@ class _Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self.count:
+            self.since = time.monotonic()  # before the count, which the other thread reads first
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
-        self.since = time.monotonic()
 
     def enforce(self, rt: Runtime, main: int) -> None:
         """Carry a Ctrl-C out, from the watching thread: stop between two steps, or break into a model that does not return."""

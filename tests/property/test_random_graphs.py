@@ -28,6 +28,8 @@ def shared_down_to_single_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 class TestRandomGraphs:
     total_events = 0
     graphs = 0

@@ -140,6 +140,8 @@ def _channel(ir: SpikeIR, c: Channel, arrays: set[tuple[int, int]]) -> Iterator[
             yield f"{what}: index map of {src.shape} {src.dtype} and {dst.shape} {dst.dtype}"
         elif src.size and (src.min() < 0 or src.max() >= source.n or dst.min() < 0 or dst.max() >= target.n):
             yield f"{what}: an index lies outside {source.n} sources or {target.n} targets"
+        elif target.kind == "array" and len(np.unique(dst)) < dst.size:
+            yield f"{what}: the index map routes two elements to one; an array element takes one value"
 
 
 def _final(ir: SpikeIR) -> Iterator[str]:

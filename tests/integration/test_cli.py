@@ -66,6 +66,12 @@ CLOCK_GRAPH = (
     .replace("processes:", "processes:\n  clock: {type: Clock, shape: 1, period: 5 ms}")
 )
 
+ENDLESS = """\
+procgraph: 1
+processes:
+  game: {type: Gymnasium, env: CartPole-v1, episodes: 0}
+"""
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -173,8 +179,10 @@ def test_until_done_and_progress() -> None:
     assert run_json("clock.yaml", "--until-done", "--steps", 20)["end"] == "steps"
     assert run_json("clock.yaml", "--watch")["progress"]["clock"]["watched"] is True
     assert run_json("clock.yaml", "--until-done", "--realtime", 2)["end"] == "done"
-    code, _, err = cli("run", "graph.yaml", "--until-done", "--devices", "reference")
-    assert code == 2 and "no Process of this graph says when it is done" in err
+    Path("endless.yaml").write_text(ENDLESS)
+    for file in ("graph.yaml", "endless.yaml"):
+        code, _, err = cli("run", file, "--until-done", "--devices", "reference")
+        assert code == 2 and "no Process of this graph says when it is done" in err
 
 
 def test_plain_progress_every_second() -> None:

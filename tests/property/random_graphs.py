@@ -12,7 +12,22 @@ from procgraph.processes import rules
 from procgraph.spec.process import Process
 
 RULES = tuple(getattr(rules, name) for name in rules.__all__)
-NEURONS = ("LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "Izhikevich")
+# Neurons with a threshold near 1, and others with the size of the weights that make them spike.
+NEURONS = ("LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "PoissonNeuron", "SigmaDelta", "ResonateAndFire")
+SCALES = {
+    "AdEx": 1500.0,
+    "AlphaCondLIF": 40.0,
+    "AlphaLIF": 1500.0,
+    "CondAdEx": 40.0,
+    "CondLIF": 40.0,
+    "DualExpLIF": 1500.0,
+    "GIF": 1500.0,
+    "GeneralIzhikevich": 1500.0,
+    "HodgkinHuxley": 20.0,
+    "Izhikevich": 20.0,
+    "QuadraticIF": 20.0,
+    "TraubMiles": 40.0,
+}
 DROPPING = ("drop_oldest", "drop_newest", "latest")
 
 
@@ -98,7 +113,7 @@ class Builder:
                 rng.normal(0.0, 0.5, (int(rng.integers(1, 12)), n)), cycle=bool(rng.integers(2)), **common
             )
             self.processes.append(process)
-            self.population(n).a_in  # noqa: B018
+            self.population(n)
             process.c_out.connect(self.driven[-1][1], delay=int(rng.integers(0, 4)))
             return
         self.add(process, process.s_out)
@@ -109,20 +124,27 @@ class Builder:
 
     def population(self, n: int | None = None) -> Any:
         n = self.size() if n is None else n
-        kind = self.pick(*NEURONS)
+        kind = self.pick(*NEURONS, *(SCALES if self.rng.random() < 0.3 else NEURONS))
         values: dict[str, Any] = {}
         declared = getattr(zoo, kind).declarations
-        if "tau_m" in declared:
-            values["tau_m"] = self.values(2.0, 30.0, n)
-        if "v_th" in declared:
-            values["v_th"] = self.values(0.3, 1.5, n)
         if "t_ref" in declared:
             values["t_ref"] = self.pick(0.0, 1.0, 3.0)
+        if kind in SCALES:
+            values |= {
+                name: self.values(0.8, 1.25, n) * getattr(zoo, kind).declarations[name].default
+                for name in declared
+                if name.startswith("tau_")
+            }
+        else:
+            if "tau_m" in declared:
+                values["tau_m"] = self.values(2.0, 30.0, n)
+            if "v_th" in declared:
+                values["v_th"] = self.values(0.3, 1.5, n)
         if kind == "Izhikevich":
             values["v"] = self.rng.uniform(-70, -50, n)
         process = getattr(zoo, kind)(name=self.name(kind), shape=n, **values, **self.timing())
         self.add(process, process.s_out)
-        self.driven.append((process, process.a_in))
+        self.driven += [(process, getattr(process, port)) for port in ("a_in", "exc_in", "inh_in") if port in declared]
         return process
 
     def host(self) -> None:
@@ -137,9 +159,8 @@ class Builder:
         if isinstance(process, Echo):
             self.spiking.append((process, process.s_out))
         else:
-            targets = [p for p, _ in self.driven]
-            target = targets[self.rng.integers(len(targets))]
-            process.c_out.gather(self.rng.integers(0, n, target.shape[0])).connect(target.a_in)
+            target, into = self.driven[self.rng.integers(len(self.driven))]
+            process.c_out.gather(self.rng.integers(0, n, target.shape[0])).connect(into)
 
     # -- projections -------------------------------------------------------------------------------------------------
 
@@ -154,7 +175,7 @@ class Builder:
         if kind == "plastic":
             self._plastic(source, out, target, into)
             return
-        scale = 20.0 if isinstance(target, zoo.Izhikevich) else 1.0
+        scale = SCALES.get(type(target).__name__, 1.0)
         synapse = getattr(self, f"_{kind}")(n_pre, n_post, least, scale)
         self.processes.append(synapse)
         view = out

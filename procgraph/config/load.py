@@ -41,7 +41,7 @@ class Config:
         """Choose the device and run the compiler's passes.
 
         Raises:
-            ConfigError: a pass refuses the graph; the problem names the line of the Process or channel.
+            ConfigError: a pass refuses the graph; the problems name the lines of the Processes or channels.
         """
         try:
             backend(choose_device(self.graph, self.run.devices))
@@ -50,9 +50,9 @@ class Config:
             raise self.error(error) from error
 
     def error(self, error: ProcgraphError) -> ConfigError:
-        """An error of the compiler or runtime with the place in the file that it names."""
-        problem = self.locator.locate(error)
-        return ConfigError(str(problem), [problem])
+        """An error of the compiler or runtime with the places in the file that it names."""
+        problems = [self.locator.locate(part) for part in error.parts or (error,)]
+        return ConfigError("\n".join(map(str, problems)), problems)
 
 
 def load_graph(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Graph:

@@ -322,6 +322,13 @@ def test_validate_prints_all_problems(capsys: pytest.CaptureFixture[str]) -> Non
     }
 
 
+def test_validate_prints_all_shapes_that_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shapes.yaml").write_text(GRAPH.replace("channels:", "  one: {type: LIF}\n  two: {type: LIF}\nchannels:"))
+    code, _, err = inside(capsys, "validate", "shapes.yaml")
+    places = [line.split(": ")[0] for line in err.splitlines()]
+    assert code == 2 and places == ["shapes.yaml:7:3", "shapes.yaml:8:3"], err
+
+
 def test_types_of_one_file_do_not_reach_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.yaml").write_text(CLOCK_GRAPH.replace("imports: [clock.py]", "seed: 1"))
     code, _, err = inside(capsys, "validate", "clock.yaml", "other.yaml")

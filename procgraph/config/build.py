@@ -197,9 +197,9 @@ class Builder:
         except (ConnectionError, ShapeError) as error:
             self.report.add(node.mark, str(error))
         except ProcgraphError as error:  # a Process that cannot tell its shape
-            for found in map(self.locator.locate, error.parts or (error,)):
-                place = Mark(found.file, found.line, found.column) if found.line else node.mark
-                self.report.add(place, found.message)
+            found = self.locator.locate(error)
+            place = Mark(found.file, found.line, found.column) if found.line else node.mark
+            self.report.add(place, found.message)
         except Exception as error:
             self.report.add(node.mark, f"{what}: {type(error).__name__}: {error}")
 

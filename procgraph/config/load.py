@@ -13,7 +13,7 @@ from procgraph.config.build import Builder
 from procgraph.config.locate import Locator
 from procgraph.config.models import GraphFile, RunSettings, validated
 from procgraph.config.overrides import apply_overrides
-from procgraph.config.problems import Mark, Problem, Report
+from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node, read_tree
 from procgraph.config.types import import_user_code, known_types
 from procgraph.errors import ConfigError, ParameterError, ProcgraphError
@@ -51,7 +51,7 @@ class Config:
 
     def error(self, error: ProcgraphError) -> ConfigError:
         """An error of the compiler or runtime with the places in the file that it names."""
-        problems = [self.locator.locate(part) for part in error.parts or (error,)]
+        problems = self.locator.locate_all(error)
         return ConfigError("\n".join(map(str, problems)), problems)
 
 
@@ -155,8 +155,8 @@ def _graph(builder: Builder, seed: int, report: Report, tree: Node) -> Graph | N
         graph = Graph(*builder.processes.values(), dt=builder.dt, seed=seed)
         front(graph)
     except ProcgraphError as error:
-        found: Problem = builder.locator.locate(error)
-        report.add(Mark(found.file, found.line, found.column), found.message)
+        for found in builder.locator.locate_all(error):
+            report.add(Mark(found.file, found.line, found.column), found.message)
         return None
     except Exception as error:
         report.add(tree.mark, f"{type(error).__name__}: {error}")

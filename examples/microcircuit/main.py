@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=1.0, help="biological seconds that are measured")
     parser.add_argument("--warmup", type=float, default=0.5, help="biological seconds before")
-    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 256, or auto")
+    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 

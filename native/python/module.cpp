@@ -224,6 +224,7 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("isa", &Engine::isa)
       .def("run", &Engine::run, py::arg("steps"), py::arg("budget_ns") = 0, release())
       .def("interrupt", &Engine::interrupt)
+      .def("release_threads", &Engine::release_threads)
       .def("begin_tick", &Engine::begin_tick, py::arg("node"), release())
       .def(
           "take_input",

@@ -126,6 +126,8 @@ class Engine {
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns = 0);
   /// Makes the current or else the next run return at its next step boundary.
   void interrupt() noexcept;
+  /// Ends the threads that runs share work with. A later run starts them anew.
+  void release_threads() noexcept;
 
   /// Starts the tick of a host node at step `step()`: pulls what is due and empties its outputs.
   void begin_tick(std::string_view node);

@@ -292,6 +292,10 @@ void Engine::interrupt() noexcept {
   impl_->interrupted.store(true);
 }
 
+void Engine::release_threads() noexcept {
+  if (impl_->plan) impl_->plan->release_threads();
+}
+
 void Engine::begin_tick(std::string_view node) {
   impl_->begin_tick(node);
 }

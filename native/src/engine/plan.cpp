@@ -250,6 +250,7 @@ void Plan::run_list(void* context, int thread) {
 void Plan::run_parallel(const Phase& phase, std::int64_t step) {
   phase_ = &phase;
   step_ = step;
+  if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
   pool_->run(static_cast<int>(phase.lists.size()), run_list, this);
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {

@@ -33,6 +33,8 @@ class Plan {
   void run(std::int64_t step);
   /// Runs `work` for parts 0 ... parts - 1, on as many threads if there are several.
   void run_parts(int parts, ThreadPool::Work work, void* context);
+  /// Ends the threads; the next step that needs them starts them anew.
+  void release_threads() noexcept { pool_.reset(); }
   /// Threads that have something to do.
   int threads() const { return threads_; }
   std::size_t parallel_phases() const;

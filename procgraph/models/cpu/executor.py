@@ -78,3 +78,4 @@ class CpuExecutor:
 
     def close(self) -> None:
         self._engine.interrupt()
+        self._engine.release_threads()

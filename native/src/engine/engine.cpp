@@ -121,7 +121,7 @@ void Engine::Impl::replan() {
   for (auto& node : nodes) {
     for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
   }
-  if (changed) plan = std::make_unique<Plan>(schedule, threads);
+  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads);
 }
 
 void Engine::Impl::list_events() {
@@ -208,7 +208,7 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
-    deliver();
+    tables->announce(step);
     plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
@@ -216,17 +216,6 @@ void Engine::Impl::run_step() {
     throw;
   }
   ++step;
-}
-
-/// What merged sparse synapses add to the sums of this step; each thread has its own targets.
-void Engine::Impl::deliver() {
-  if (tables->tables().empty()) return;
-  tables->announce(step);
-  const auto run = [](void* context, int part) {
-    auto& engine = *static_cast<Impl*>(context);
-    engine.tables->deliver(engine.step, static_cast<std::size_t>(part));
-  };
-  plan->run_parts(static_cast<int>(tables->partitions()), run, this);
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.

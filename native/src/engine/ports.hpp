@@ -93,6 +93,9 @@ class Output {
   std::vector<std::uint8_t> silent_;
 };
 
+/// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
+using Cuts = std::vector<std::uint64_t>;
+
 /// Where the channels into a port meet.
 class Input {
  public:
@@ -124,6 +127,9 @@ class Input {
   bool clean() const { return clean_; }
   void mark_clean() { clean_ = true; }
   void mark_dirty() { clean_ = false; }
+  /// A delivery table adds to the sums, at the begin of a step.
+  bool delivered() const { return delivered_; }
+  void mark_delivered() { delivered_ = true; }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
   std::uint32_t* sums_of_part(std::size_t lane) { return sums_ + lane * stride_; }
   void clear();
@@ -149,6 +155,7 @@ class Input {
   std::size_t stride_ = 0;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
+  bool delivered_ = false;
 };
 
 }  // namespace procgraph

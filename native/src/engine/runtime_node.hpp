@@ -21,6 +21,10 @@
 // the same emit_target() are run one after the other; where they have equal numbers of parts, part
 // p of one after part p of the other, so that parts with the same number may write to the same
 // sums. Part p runs on the same thread in every step.
+//
+// Delivery tables add to the sums of their targets at the begin of a step, each thread to its own
+// range of the arena. A tick that is divided in the same way follows on the same thread without
+// waiting for the others (thread_of says so); whatever else touches these sums waits for all.
 
 namespace procgraph {
 
@@ -60,15 +64,18 @@ class RuntimeNode {
     }
   }
 
-  /// Prepares the actions to be shared by up to `threads` threads.
-  virtual void divide(int) {}
+  /// Prepares the actions to be shared by up to `threads` threads. `cuts`, where not null, are the
+  /// ranges of the arena that threads 0, 1 ... deliver spikes to.
+  virtual void divide(int, const Cuts*) {}
   virtual int parts(Action) const { return 1; }
+  /// The thread that has to run a part; -1 if any may.
+  virtual int thread_of(Action, int) const { return -1; }
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
   virtual void run_part(Action, std::int64_t, int) {}
   virtual void epilogue(Action, std::int64_t) {}
-  /// What the memory that `emit` writes to belongs to; null if it is the node's own.
-  virtual const void* emit_target() const { return nullptr; }
+  /// The input whose sums `emit` writes to; null if it writes to memory of its own.
+  virtual const Input* emit_target() const { return nullptr; }
   /// An action that does nothing is left out.
   virtual bool idle(Action) const { return false; }
   /// True if the node may only be run by the thread that called the engine.

@@ -186,7 +186,7 @@ void SynapseNode::emit(std::int64_t step) {
   }
 }
 
-const void* SynapseNode::emit_target() const {
+const Input* SynapseNode::emit_target() const {
   return fused_ == nullptr ? nullptr : &fused_->target();
 }
 

@@ -21,7 +21,7 @@ class SynapseNode final : public RuntimeNode {
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
-  const void* emit_target() const override;
+  const Input* emit_target() const override;
   double cost(Action action) const override;
   /// Builds what a node that is not merged needs. The tables must know which ones are.
   void join_tables(SparseTables& tables);

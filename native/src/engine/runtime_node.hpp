@@ -96,6 +96,8 @@ class RuntimeNode {
                                const ArrayView& values);
   /// Names of (section, name) that were written since the engine was made.
   virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
+  /// Null unless what the node emits in a step depends on nothing but the step.
+  virtual const Draw* draw() const { return nullptr; }
   /// Makes the outputs of `step` readable where fusion has skipped them.
   virtual void materialise(std::int64_t) {}
   /// State that is neither a column, a port nor a history; keys follow "node/" in a checkpoint.

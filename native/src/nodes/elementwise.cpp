@@ -10,7 +10,7 @@
 namespace procgraph {
 namespace {
 
-class Elementwise final : public RuntimeNode {
+class Elementwise final : public RuntimeNode, private Draw {
  public:
   Elementwise(const Node& spec, const BuildContext& context)
       : RuntimeNode(spec, context),
@@ -52,6 +52,7 @@ class Elementwise final : public RuntimeNode {
   void divide(int threads, const Cuts* cuts) override {
     parts_.clear();
     threads_.clear();
+    if (drawn_by_target()) return;
     if (cuts != nullptr && divide_as_delivered(*cuts)) return;
     const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
     const std::size_t most =
@@ -64,7 +65,7 @@ class Elementwise final : public RuntimeNode {
     }
   }
 
-  int parts(Action) const override { return static_cast<int>(parts_.size()); }
+  int parts(Action) const override { return std::max(static_cast<int>(parts_.size()), 1); }
   int thread_of(Action, int part) const override {
     return threads_.empty() ? -1 : threads_[static_cast<std::size_t>(part)];
   }
@@ -72,6 +73,7 @@ class Elementwise final : public RuntimeNode {
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
+    if (drawn_by_target()) return kSmallCost;
     const double values = 0.04 * static_cast<double>(core_.columns.size() + 2 * inputs.size()) +
                           0.08 * static_cast<double>(states.size() + core_.components.size()) +
                           0.25 * attrs_.draws;
@@ -79,6 +81,10 @@ class Elementwise final : public RuntimeNode {
   }
 
   void tick(std::int64_t step) override {
+    if (drawn_by_target()) {
+      take_tick(step);
+      return;
+    }
     if (has_prologue_) prologue(step);
     for (auto& part : parts_) part->run(step, step == next_tick());
     epilogue(Action::tick, step);
@@ -104,7 +110,10 @@ class Elementwise final : public RuntimeNode {
       for (std::size_t i = 0; i < inputs.size(); ++i) note_touched(i);
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) close_output(o, step, ticks);
+    for (const auto& part : parts_) part->credit_draws();
   }
+
+  const Draw* draw() const override { return core_.thresholds.empty() ? nullptr : this; }
 
   void materialise(std::int64_t step) override {
     for (Output& output : outputs) {
@@ -139,6 +148,23 @@ class Elementwise final : public RuntimeNode {
   }
 
  private:
+  bool drawn_by_target() const {
+    return outputs.size() == 1 && outputs[0].dense && outputs[0].dense->draw() != nullptr;
+  }
+
+  std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
+                       std::int32_t* out) const override {
+    const std::size_t count = core_.loops.draw_counts(
+        core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4), step,
+        static_cast<std::uint32_t>(lane * 256), n, core_.thresholds.data(),
+        core_.thresholds.size(), out);
+    const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
+    if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
+      core_.loops.clamp_count(out, n, limit);
+    }
+    return count;
+  }
+
   void build_columns() {
     for (const auto& column : spec().columns) {
       auto& values = core_.columns.emplace_back();

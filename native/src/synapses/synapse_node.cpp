@@ -134,7 +134,14 @@ void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
 void SynapseNode::list_dense(std::int64_t last) {
   for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      rows_->list(last - age - rows_delay_, lane, history_.at(last - age, lane));
+      EventList& events = history_.at(last - age, lane);
+      if (rows_->draw() == nullptr) {
+        rows_->list(last - age - rows_delay_, lane, events);
+      } else {
+        source().list_dense(last);
+        events.clear();
+        events.append(source().events.at(last, lane));
+      }
     }
   }
 }

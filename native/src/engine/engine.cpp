@@ -195,14 +195,23 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   }
   if (plan == nullptr) replan();
   const std::int64_t begin = step;
-  const std::int64_t end = last_step(steps);
+  try {
+    run_until(last_step(steps), budget_ns);
+  } catch (...) {
+    plan->skip(step - begin);
+    throw;
+  }
+  plan->skip(step - begin);
+  return step - begin;
+}
+
+void Engine::Impl::run_until(std::int64_t end, std::int64_t budget_ns) {
   Budget budget(budget_ns);
   while (step < end) {
     if (interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false)) break;
     run_step();
     if (budget.used_up()) break;
   }
-  return step - begin;
 }
 
 void Engine::Impl::run_step() {

@@ -27,7 +27,7 @@ bool follows_delivery(const Plan::Entry& entry) {
 std::size_t first_level(const Done& done, const Plan::Entry& entry) {
   const SynapseAttrs* synapse = entry.node->spec().synapse();
   if (entry.action == Action::emit) {
-    const Input* target = entry.node->emit_target();
+    const Input* target = entry.node->idle(entry.action) ? nullptr : entry.node->emit_target();
     const std::size_t level = target != nullptr && target->delivered() ? kDelivered : 0;
     if (synapse->delays.smallest != 0) return level;
     return std::max(level, done_at(done, entry.node, Action::absorb));
@@ -38,6 +38,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
     for (const Channel* channel : input.channels) {
       const RuntimeNode* source = channel->source().owner;
       if (channel->spec().delay != 0 || source->spec().is_host()) continue;
+      if (source->draw() != nullptr && source->idle(Action::tick)) continue;
       const bool emits = source->spec().synapse() != nullptr;
       level = std::max(level, done_at(done, source, emits ? Action::emit : Action::tick));
     }
@@ -60,6 +61,7 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   const bool cut = threads > 1 && tables.partitions() == static_cast<std::size_t>(threads);
   for (const Entry& entry : schedule) {
     entry.node->divide(threads, cut ? &tables.cuts() : nullptr);
+    if (entry.action != Action::emit && entry.node->idle(entry.action)) idle_.push_back(entry.node);
   }
   if (threads > 1) {
     for (Jobs& jobs : levels(schedule)) add_phase(std::move(jobs));
@@ -289,6 +291,10 @@ void Plan::run_parallel(const Phase& phase, std::int64_t step) {
 void Plan::recover() {
   for (Countdown& countdown : countdowns_) countdown.open = countdown.parts;
   for (Failure& failure : failures_) failure.error = nullptr;
+}
+
+void Plan::skip(std::int64_t steps) {
+  for (RuntimeNode* node : idle_) node->skip(steps);
 }
 
 std::size_t Plan::parallel_phases() const {

@@ -33,6 +33,8 @@ class Plan {
 
   /// One step of all actions. Throws what the first failing task in the order of the plan throws.
   void run(std::int64_t step);
+  /// Moves on the clocks of nodes that are left out because they are idle.
+  void skip(std::int64_t steps);
   /// Threads that have something to do.
   int threads() const { return threads_; }
   std::size_t parallel_phases() const;
@@ -85,6 +87,7 @@ class Plan {
   int wanted_;
   int threads_ = 1;
   std::vector<Phase> phases_;
+  std::vector<RuntimeNode*> idle_;
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;
   std::unique_ptr<ThreadPool> pool_;

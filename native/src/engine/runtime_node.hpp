@@ -76,7 +76,7 @@ class RuntimeNode {
   virtual void epilogue(Action, std::int64_t) {}
   /// The input whose sums `emit` writes to; null if it writes to memory of its own.
   virtual const Input* emit_target() const { return nullptr; }
-  /// An action that does nothing is left out.
+  /// An action that does nothing is left out. A node with idle actions ticks in every step.
   virtual bool idle(Action) const { return false; }
   /// True if the node may only be run by the thread that called the engine.
   virtual bool caller_only() const { return false; }
@@ -116,6 +116,11 @@ class RuntimeNode {
   std::size_t lanes() const { return lanes_; }
   std::int64_t next_tick() const { return next_tick_; }
   std::int64_t ticks() const { return ticks_; }
+  /// Steps in which all actions were idle.
+  void skip(std::int64_t steps) {
+    next_tick_ += steps;
+    ticks_ += steps;
+  }
   StateColumn* find_state(std::string_view name);
 
   std::vector<Input> inputs;

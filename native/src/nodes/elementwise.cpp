@@ -52,7 +52,6 @@ class Elementwise final : public RuntimeNode, private Draw {
   void divide(int threads, const Cuts* cuts) override {
     parts_.clear();
     threads_.clear();
-    if (drawn_by_target()) return;
     if (cuts != nullptr && divide_as_delivered(*cuts)) return;
     const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
     const std::size_t most =
@@ -65,15 +64,18 @@ class Elementwise final : public RuntimeNode, private Draw {
     }
   }
 
-  int parts(Action) const override { return std::max(static_cast<int>(parts_.size()), 1); }
+  int parts(Action) const override { return static_cast<int>(parts_.size()); }
   int thread_of(Action, int part) const override {
     return threads_.empty() ? -1 : threads_[static_cast<std::size_t>(part)];
   }
   bool has_prologue() const override { return has_prologue_; }
+  /// The one who takes the payloads draws them.
+  bool idle(Action) const override {
+    return outputs.size() == 1 && outputs[0].dense && outputs[0].dense->draw() != nullptr;
+  }
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
-    if (drawn_by_target()) return kSmallCost;
     const double values = 0.04 * static_cast<double>(core_.columns.size() + 2 * inputs.size()) +
                           0.08 * static_cast<double>(states.size() + core_.components.size()) +
                           0.25 * attrs_.draws;
@@ -81,10 +83,6 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
   void tick(std::int64_t step) override {
-    if (drawn_by_target()) {
-      take_tick(step);
-      return;
-    }
     if (has_prologue_) prologue(step);
     for (auto& part : parts_) part->run(step, step == next_tick());
     epilogue(Action::tick, step);
@@ -148,10 +146,6 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
  private:
-  bool drawn_by_target() const {
-    return outputs.size() == 1 && outputs[0].dense && outputs[0].dense->draw() != nullptr;
-  }
-
   std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
                        std::int32_t* out) const override {
     const std::size_t count = core_.loops.draw_counts(

@@ -148,7 +148,6 @@ void SynapseNode::list_dense(std::int64_t last) {
 
 void SynapseNode::absorb(std::int64_t step) {
   const bool ticks = take_tick(step);
-  if (merged_ || rows_ != nullptr) return;
   history_.clear(step);
   Input& input = inputs[0];
   // A single plain channel at a period of one step: its events are the history entry.
@@ -179,7 +178,6 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
-  if (merged_) return;
   if (fused_ == nullptr) {
     emit_to_ring(step);
     return;

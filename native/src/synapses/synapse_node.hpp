@@ -51,9 +51,7 @@ class SynapseNode final : public RuntimeNode {
   void pass_dense(DenseRows* rows, std::int32_t delay);
   /// Fills the history from the rows.
   void list_dense(std::int64_t last);
-  bool idle(Action action) const override {
-    return (rows_ != nullptr || merged_) && action == Action::emit;
-  }
+  bool idle(Action) const override { return rows_ != nullptr || merged_; }
 
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
@@ -166,7 +167,15 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
   RuntimeNode& node = find_node(name);
   if (section != "state" || node.states.empty()) {
     node.materialise(step - 1);
+    for (Output& output : node.outputs) {
+      if (output.dense) output.dense->draw_from(step);
+    }
     node.write_parameter(section, item, values);
+    for (Output& output : node.outputs) {
+      if (!output.dense || output.dense->draw() == nullptr || node.draw() != nullptr) continue;
+      use_listed_events(output, step - 1);
+      plan.reset();
+    }
     return;
   }
   StateColumn& state = find_state(node, item);

@@ -121,7 +121,7 @@ void Engine::Impl::replan() {
   for (auto& node : nodes) {
     for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
   }
-  if (changed) plan = std::make_unique<Plan>(schedule, threads);
+  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads);
 }
 
 void Engine::Impl::list_events() {
@@ -195,20 +195,29 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   }
   if (plan == nullptr) replan();
   const std::int64_t begin = step;
-  const std::int64_t end = last_step(steps);
+  try {
+    run_until(last_step(steps), budget_ns);
+  } catch (...) {
+    plan->skip(step - begin);
+    throw;
+  }
+  plan->skip(step - begin);
+  return step - begin;
+}
+
+void Engine::Impl::run_until(std::int64_t end, std::int64_t budget_ns) {
   Budget budget(budget_ns);
   while (step < end) {
     if (interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false)) break;
     run_step();
     if (budget.used_up()) break;
   }
-  return step - begin;
 }
 
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
-    deliver();
+    tables->announce(step);
     plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
@@ -216,17 +225,6 @@ void Engine::Impl::run_step() {
     throw;
   }
   ++step;
-}
-
-/// What merged sparse synapses add to the sums of this step; each thread has its own targets.
-void Engine::Impl::deliver() {
-  if (tables->tables().empty()) return;
-  tables->announce(step);
-  const auto run = [](void* context, int part) {
-    auto& engine = *static_cast<Impl*>(context);
-    engine.tables->deliver(engine.step, static_cast<std::size_t>(part));
-  };
-  plan->run_parts(static_cast<int>(tables->partitions()), run, this);
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.

@@ -47,6 +47,11 @@ struct HotLoops {
   /// least; values are 0 ... 2^31 - 1 and thresholds -1 ... 2^31 - 1.
   void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,
                       std::size_t count, std::int32_t* out);
+  /// As philox_fill for element 4 * block on, then count_above; returns how many counts are not
+  /// zero. `out` has room for a multiple of 128 values.
+  std::size_t (*draw_counts)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
+                             std::int64_t step, std::uint32_t c3, std::size_t n,
+                             const std::int32_t* thresholds, std::size_t count, std::int32_t* out);
   /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,

@@ -72,12 +72,7 @@ void DeliveryTable::announce(std::int64_t step) {
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = source_->events.at(step - 1, lane);
     any |= fresh.size() != 0;
-    for (const Partition& part : parts_) {
-      any |= part.calendars[lane].in_flight != 0;
-      for (std::size_t e = 0; e < fresh.size(); ++e) {
-        loops_->prefetch(&part.rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
-      }
-    }
+    for (const Partition& part : parts_) any |= part.calendars[lane].in_flight != 0;
   }
   if (!any) return;
   for (Input* target : targets_) target->mark_changed();
@@ -139,6 +134,16 @@ void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calenda
     }
   }
   bucket.resize(kept);
+}
+
+void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
+  const Rows& rows = parts_[part].rows;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    for (std::size_t e = 0; e < fresh.size(); ++e) {
+      loops_->prefetch(&rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
+    }
+  }
 }
 
 void DeliveryTable::deliver(std::int64_t step, std::size_t part, std::uint32_t* arena,

@@ -33,6 +33,8 @@ class DeliveryTable {
 
   /// Tells the targets that their sums may change in `step`; before any partition delivers.
   void announce(std::int64_t step);
+  /// Fetches what `deliver` will need first.
+  void prepare(std::int64_t step, std::size_t part) const;
   /// Takes up what the source emitted in the step before and adds what is due in `step`.
   void deliver(std::int64_t step, std::size_t part, std::uint32_t* arena, std::size_t stride);
 

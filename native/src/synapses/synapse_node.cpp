@@ -134,14 +134,20 @@ void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
 void SynapseNode::list_dense(std::int64_t last) {
   for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      rows_->list(last - age - rows_delay_, lane, history_.at(last - age, lane));
+      EventList& events = history_.at(last - age, lane);
+      if (rows_->draw() == nullptr) {
+        rows_->list(last - age - rows_delay_, lane, events);
+      } else {
+        source().list_dense(last);
+        events.clear();
+        events.append(source().events.at(last, lane));
+      }
     }
   }
 }
 
 void SynapseNode::absorb(std::int64_t step) {
   const bool ticks = take_tick(step);
-  if (merged_ || rows_ != nullptr) return;
   history_.clear(step);
   Input& input = inputs[0];
   // A single plain channel at a period of one step: its events are the history entry.
@@ -172,7 +178,6 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
-  if (merged_) return;
   if (fused_ == nullptr) {
     emit_to_ring(step);
     return;
@@ -186,7 +191,7 @@ void SynapseNode::emit(std::int64_t step) {
   }
 }
 
-const void* SynapseNode::emit_target() const {
+const Input* SynapseNode::emit_target() const {
   return fused_ == nullptr ? nullptr : &fused_->target();
 }
 

@@ -319,11 +319,45 @@ void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t
   }
 }
 
+void quantise(const float* PG_RESTRICT weights, std::size_t n, double factor,
+              i32* PG_RESTRICT out) {
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+  constexpr double kLargest = 2147483647.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double x = static_cast<double>(weights[i]) * factor;
+    const double low = x < -kLargest ? -kLargest : x;
+    const double limited = low > kLargest ? kLargest : low;
+    out[i] = static_cast<i32>((limited + kRound) - kRound);
+  }
+}
+
+float decayed(float value, float factor) {
+  const float next = value * factor;
+  return (next < 0 ? -next : next) < 0x1p-126F ? 0.0F : next;
+}
+
+void decay(float* values, std::size_t n, float factor) {
+  for (std::size_t i = 0; i < n; ++i) values[i] = decayed(values[i], factor);
+}
+
+void decay_rows(float* rows, std::size_t count, float factor) {
+  float values[8];
+  for (std::size_t i = 0; i < 8; ++i) values[i] = rows[i];
+  for (std::size_t r = 1; r <= count; ++r) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      values[i] = decayed(values[i], factor);
+      rows[8 * r + i] = values[i];
+    }
+  }
+}
+
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,       add,          add_scalar,      add_segment,     add_targets,  compact, to_fixed,
-    philox_fill,    clamp_count,  add_products,    count_above,     philox_words, permute, prefetch,
-    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
+    add_rows,        add,          add_scalar,     add_segment,  add_targets,
+    compact,         to_fixed,     philox_fill,    clamp_count,  add_products,
+    count_above,     philox_words, permute,        quantise,     decay,
+    decay_rows,      prefetch,     deliver_packed, deliver_book, deliver_index16,
+    deliver_index32, deliver_wide};
 
 }  // namespace procgraph

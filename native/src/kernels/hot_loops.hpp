@@ -54,6 +54,12 @@ struct HotLoops {
   /// Values first ... first + count - 1 of a keyed permutation of [0, n); see Permutation.
   void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
                   std::size_t count, std::uint32_t* out);
+  /// out[i] = rint(weights[i] * factor), ties to even, limited to +-(2^31 - 1).
+  void (*quantise)(const float* weights, std::size_t n, double factor, std::int32_t* out);
+  /// values[i] *= factor, and 0 where the magnitude is then below 2^-126.
+  void (*decay)(float* values, std::size_t n, float factor);
+  /// Rows of 8: row r + 1 becomes row r after `decay`, for r < count.
+  void (*decay_rows)(float* rows, std::size_t count, float factor);
 
   void (*prefetch)(const void* address);
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.

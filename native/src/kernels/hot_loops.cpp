@@ -340,24 +340,35 @@ void decay(float* values, std::size_t n, float factor) {
   for (std::size_t i = 0; i < n; ++i) values[i] = decayed(values[i], factor);
 }
 
-void decay_rows(float* rows, std::size_t count, float factor) {
-  float values[8];
-  for (std::size_t i = 0; i < 8; ++i) values[i] = rows[i];
-  for (std::size_t r = 1; r <= count; ++r) {
+void decay_rows(const float* values, std::size_t count, float factor, float* out,
+                std::size_t stride) {
+  float now[8];
+  for (std::size_t i = 0; i < 8; ++i) now[i] = values[i];
+  for (std::size_t r = 0; r < count; r += 8) {
+    float block[8][8];
+    for (std::size_t k = 0; k < 8; ++k) {
+      for (std::size_t i = 0; i < 8; ++i) {
+        block[k][i] = now[i];
+        now[i] = decayed(now[i], factor);
+      }
+    }
     for (std::size_t i = 0; i < 8; ++i) {
-      values[i] = decayed(values[i], factor);
-      rows[8 * r + i] = values[i];
+      for (std::size_t k = 0; k < 8; ++k) out[i * stride + r + k] = block[k][i];
     }
   }
+}
+
+void prefetch_range(const void* address, std::size_t bytes) {
+  const auto* begin = static_cast<const char*>(address);
+  for (std::size_t at = 0; at < bytes; at += 64) prefetch(begin + at);
 }
 
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,        add,          add_scalar,     add_segment,  add_targets,
-    compact,         to_fixed,     philox_fill,    clamp_count,  add_products,
-    count_above,     philox_words, permute,        quantise,     decay,
-    decay_rows,      prefetch,     deliver_packed, deliver_book, deliver_index16,
-    deliver_index32, deliver_wide};
+    add_rows,       add,          add_scalar,      add_segment,     add_targets, compact,
+    to_fixed,       philox_fill,  clamp_count,     add_products,    count_above, philox_words,
+    permute,        quantise,     decay,           decay_rows,      prefetch,    prefetch_range,
+    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
 
 }  // namespace procgraph

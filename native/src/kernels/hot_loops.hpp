@@ -58,10 +58,14 @@ struct HotLoops {
   void (*quantise)(const float* weights, std::size_t n, double factor, std::int32_t* out);
   /// values[i] *= factor, and 0 where the magnitude is then below 2^-126.
   void (*decay)(float* values, std::size_t n, float factor);
-  /// Rows of 8: row r + 1 becomes row r after `decay`, for r < count.
-  void (*decay_rows)(float* rows, std::size_t count, float factor);
+  /// Eight values and what `decay` makes of them time after time: value i after r times lies at
+  /// out[i * stride + r], for r < count. `stride` has room for a multiple of 8.
+  void (*decay_rows)(const float* values, std::size_t count, float factor, float* out,
+                     std::size_t stride);
 
   void (*prefetch)(const void* address);
+  /// Fetches memory that is about to be read and written.
+  void (*prefetch_range)(const void* address, std::size_t bytes);
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
   void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
                          std::uint32_t target_mask, std::uint32_t weight_shift);

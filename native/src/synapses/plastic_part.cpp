@@ -123,6 +123,7 @@ void PlasticPart::visit(const Arrivals& pre, std::int64_t step) {
     for (std::size_t place = 0; place < group.size(); ++place) {
       const std::size_t source = index(group[place]);
       const std::int32_t payload = pre.payloads[e + place];
+      if (e + place + 1 < pre.elements.size()) prefetch(index(pre.elements[e + place + 1]));
       for_chunks(source, place, [&](const Chunk& chunk) {
         catch_up(chunk, source);
         transmit(chunk, step, payload);
@@ -161,6 +162,14 @@ void PlasticPart::settle(std::int64_t now) {
   pass_begin_ = now;
 }
 
+/// Asks for the begin of the next row while this one is worked on.
+void PlasticPart::prefetch(std::size_t source) const {
+  const auto [begin, end] = rows_.row(source);
+  const std::size_t bytes = std::min(end - begin, kPrefetch) * sizeof(float);
+  loops_.prefetch_range(rows_.post.data() + begin, bytes);
+  loops_.prefetch_range(variable(0) + begin, bytes);
+}
+
 template <class Each>
 void PlasticPart::for_chunks(std::size_t source, std::size_t place, Each&& each) {
   const auto [begin, end] = rows_.row(source);
@@ -195,7 +204,6 @@ void PlasticPart::catch_up(const Chunk& chunk, std::size_t source) {
 /// `on_post` for the events of one age of the synapses of a list.
 void PlasticPart::learn_from(const Chunk& chunk, std::size_t age,
                              std::span<const std::uint32_t> synapses) {
-  constexpr std::size_t kGroup = SourceTraces::kGroup;
   RuleFunction& function = *on_post_;
   const std::size_t n = synapses.size();
   const std::uint32_t* list = synapses.data();
@@ -203,10 +211,8 @@ void PlasticPart::learn_from(const Chunk& chunk, std::size_t age,
     float* to = function.input(i);
     const std::int32_t input = function.inputs()[i];
     if (of_source(input)) {
-      const float* history = sources_.history(index(input)) + chunk.place;
-      for (std::size_t k = 0; k < n; ++k) {
-        to[k] = history[PendingEvents::distance(list[k]) * kGroup];
-      }
+      const float* history = sources_.history(index(input), chunk.place);
+      for (std::size_t k = 0; k < n; ++k) to[k] = history[PendingEvents::distance(list[k])];
     } else {
       pending_.values(age, kept_place_[i], rows_.post.data() + chunk.first, list, n, to);
     }

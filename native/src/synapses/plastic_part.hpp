@@ -52,6 +52,7 @@ class PlasticPart {
 
  private:
   static constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
+  static constexpr std::size_t kPrefetch = 1024;  // synapses of the next row
   /// Synapses of one row.
   struct Chunk {
     std::size_t first;
@@ -62,6 +63,7 @@ class PlasticPart {
   template <class Each>
   void for_chunks(std::size_t source, std::size_t place, Each&& each);
   void visit(const Arrivals& pre, std::int64_t step);
+  void prefetch(std::size_t source) const;
   void rest(std::span<const std::int32_t> sources, std::int64_t step);
   void rest_all(std::int64_t step);
   void sweep(std::int64_t step);

@@ -4,6 +4,11 @@
 #include <cmath>
 
 namespace procgraph {
+namespace {
+
+constexpr std::size_t kLine = 16;
+
+}  // namespace
 
 SourceTraces::SourceTraces(const PlasticAttrs& attrs, const HotLoops& loops)
     : attrs_(attrs), loops_(loops), anchors_(static_cast<std::size_t>(attrs.n_pre)) {
@@ -29,41 +34,43 @@ void SourceTraces::follow(std::span<const std::int32_t> sources, std::int64_t st
   for (const std::int32_t s : sources) {
     longest = std::max(longest, step - anchors_[static_cast<std::size_t>(s)]);
   }
-  const auto rows = static_cast<std::size_t>(longest);
+  const auto count = static_cast<std::size_t>(longest) + 1;
+  stride_ = std::max(stride_, (count + kLine - 1) / kLine * kLine);
   for (Values& trace : traces_) {
     if (!own(trace)) continue;
-    if (trace.history.size() < (rows + 1) * kGroup) trace.history.resize((rows + 1) * kGroup);
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      trace.history[i] = trace.after[static_cast<std::size_t>(sources[i])];
-    }
+    trace.history.resize(kGroup * stride_);
     if (trace.spec->mode == TraceSpec::Mode::flag) {
-      follow_flag(trace, rows);
+      follow_flag(trace, count);
     } else {
-      loops_.decay_rows(trace.history.data(), rows, trace.spec->decay);
+      float values[kGroup]{};
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        values[i] = trace.after[static_cast<std::size_t>(sources[i])];
+      }
+      loops_.decay_rows(values, count, trace.spec->decay, trace.history.data(), stride_);
     }
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      trace.history[i] = trace.before[static_cast<std::size_t>(sources[i])];
+      trace.history[i * stride_] = trace.before[static_cast<std::size_t>(sources[i])];
     }
   }
 }
 
 /// Epochs end in between.
-void SourceTraces::follow_flag(Values& trace, std::size_t longest) {
+void SourceTraces::follow_flag(Values& trace, std::size_t count) {
   for (std::size_t i = 0; i < group_.size(); ++i) {
-    const std::int64_t anchor = anchors_[static_cast<std::size_t>(group_[i])];
-    float value = trace.history[i];
-    for (std::size_t age = 1; age <= longest; ++age) {
-      const std::int64_t step = anchor + static_cast<std::int64_t>(age);
+    const auto source = static_cast<std::size_t>(group_[i]);
+    float value = trace.after[source];
+    for (std::size_t age = 1; age < count; ++age) {
+      const std::int64_t step = anchors_[source] + static_cast<std::int64_t>(age);
       value = past_epoch(value, step - 1) * trace.spec->decay;
       if (std::fabs(value) < 0x1p-126F) value = 0;
-      trace.history[age * kGroup + i] = value;
+      trace.history[i * stride_ + age] = value;
     }
   }
 }
 
 float SourceTraces::arriving(std::size_t trace, std::size_t place, std::int64_t step) const {
   const auto age = static_cast<std::size_t>(step - anchor(static_cast<std::size_t>(group_[place])));
-  return traces_[trace].history[age * kGroup + place];
+  return history(trace, place)[age];
 }
 
 float SourceTraces::ended(std::size_t trace, std::size_t place, std::int64_t step) const {

@@ -25,9 +25,10 @@ class SourceTraces {
 
   /// Computes the traces of up to kGroup sources from their anchors up to `step`.
   void follow(std::span<const std::int32_t> sources, std::int64_t step);
-  /// Of a followed group: entry (step - anchor) * kGroup + place is the trace before the events of
-  /// that step join it.
-  const float* history(std::size_t trace) const { return traces_[trace].history.data(); }
+  /// Of a followed source: entry step - anchor is the trace before the events of that step join it.
+  const float* history(std::size_t trace, std::size_t place) const {
+    return traces_[trace].history.data() + place * stride_;
+  }
   /// A followed trace in `step`, the last one followed to, before and after events have joined.
   float arriving(std::size_t trace, std::size_t place, std::int64_t step) const;
   float ended(std::size_t trace, std::size_t place, std::int64_t step) const;
@@ -54,13 +55,14 @@ class SourceTraces {
   float past_epoch(float flag, std::int64_t step) const {
     return (step + 1) % attrs_.epoch == 0 ? 0.0f : flag;
   }
-  void follow_flag(Values& trace, std::size_t longest);
+  void follow_flag(Values& trace, std::size_t count);
 
   const PlasticAttrs& attrs_;
   const HotLoops& loops_;
   std::vector<Values> traces_;  // as in the Program; those of the targets are empty
   std::vector<std::int64_t> anchors_;
   std::span<const std::int32_t> group_;
+  std::size_t stride_ = 0;  // of the histories of a group
 };
 
 }  // namespace procgraph

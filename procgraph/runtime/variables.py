@@ -105,9 +105,13 @@ class Variables:
         if place.section == "host":
             return self._host_state(place).copy()
         value = self.executor.read(place.node, place.section, place.name)
-        if place.section == "state":
+        if place.section == "state" or self._learnt(place):
             return self._lanes(value, place.shape)
         return value if place.shape is None else value.reshape(place.shape)
+
+    def _learnt(self, place: Place) -> bool:
+        """Whether these are weights that each lane has for itself."""
+        return place.section == "weights" and self.ir.nodes[place.node].op == "plastic"
 
     def _lanes(self, value: Array, shape: Shape | None) -> Array:
         shape = shape if shape is not None else value.shape[1:]
@@ -137,9 +141,12 @@ class Variables:
             self.executor.write(place.node, "state", place.name, fitted.reshape(current.shape))
         else:
             current = self.executor.read(place.node, place.section, place.name)
-            fitted = _fit(value, place.shape or current.shape, label, current.dtype)
+            own = self._learnt(place) and self.batch > 1 and np.shape(value) != place.shape
+            shape = place.shape or current.shape
+            fitted = _fit(value, (self.batch, *shape) if own else shape, label, current.dtype)
             if place.section == "weights":
-                self._check_weights(place, fitted)
+                for weights in fitted if own else (fitted,):
+                    self._check_weights(place, weights)
             self.executor.write(place.node, place.section, place.name, np.ascontiguousarray(fitted))
         if place.section in ("weights", "values", "column"):
             self.changed.add((node.name, place.name))

@@ -71,7 +71,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     throw Error(ErrorKind::argument, "threads",
                 text("is ", threads, "; allowed: 1 ... ", kMaxThreads));
   }
-  const BuildContext context{batch, isa, kernels};
+  const BuildContext context{batch, isa, kernels, threads};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
   join_channels();
   place_sums();

@@ -47,7 +47,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
 }
 
 bool has_prologue(const Plan::Entry& entry) {
-  return entry.action == Action::tick && entry.node->has_prologue();
+  return entry.action != Action::emit && entry.node->has_prologue();
 }
 
 }  // namespace

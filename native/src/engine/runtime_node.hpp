@@ -13,8 +13,8 @@
 
 // How threads share a step. `divide` is called whenever the engine plans anew; from then on an
 // action with parts() == 1 is a call of tick, absorb or emit on one thread, and one with more parts
-// is, in each step: prologue (once, only for a tick and only if has_prologue), then run_part for
-// every part, in any order and on any threads at the same time, then epilogue (once, on the thread
+// is, in each step: prologue (once, only if has_prologue and not for emit), then run_part for every
+// part, in any order and on any threads at the same time, then epilogue (once, on the thread
 // that finishes last). A node that divides its emission, say by partitions of its targets,
 // overrides parts(Action::emit) and run_part. What one action of a node touches, no other may touch
 // that is independent of it within a step (see plan.cpp), with one exception: emissions that name
@@ -33,6 +33,7 @@ struct BuildContext {
   std::int32_t lanes;
   const Isa& isa;
   KernelRegistry& kernels;
+  int threads = 1;  ///< at most
 };
 
 /// State variable of all lanes.

@@ -59,8 +59,18 @@ struct HotLoops {
   /// Values first ... first + count - 1 of a keyed permutation of [0, n); see Permutation.
   void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
                   std::size_t count, std::uint32_t* out);
+  /// out[i] = rint(weights[i] * factor), ties to even, limited to +-(2^31 - 1).
+  void (*quantise)(const float* weights, std::size_t n, double factor, std::int32_t* out);
+  /// values[i] *= factor, and 0 where the magnitude is then below 2^-126.
+  void (*decay)(float* values, std::size_t n, float factor);
+  /// Eight values and what `decay` makes of them time after time: value i after r times lies at
+  /// out[i * stride + r], for r < count. `stride` has room for a multiple of 8.
+  void (*decay_rows)(const float* values, std::size_t count, float factor, float* out,
+                     std::size_t stride);
 
   void (*prefetch)(const void* address);
+  /// Fetches memory that is about to be read and written.
+  void (*prefetch_range)(const void* address, std::size_t bytes);
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
   void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
                          std::uint32_t target_mask, std::uint32_t weight_shift);

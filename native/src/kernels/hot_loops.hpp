@@ -55,6 +55,10 @@ struct HotLoops {
   void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
                   std::size_t count, std::uint32_t* out);
 
+  /// Lists the numbers i < n with bytes[i] <= limits[i]; returns how many.
+  std::size_t (*select_at_most)(const unsigned char* bytes, const unsigned char* limits,
+                                std::size_t n, std::uint32_t* out);
+
   void (*prefetch)(const void* address);
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
   void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,

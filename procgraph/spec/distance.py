@@ -54,7 +54,9 @@ class DistanceKernel:
             ParameterError: ``window`` has another number of dimensions.
         """
         if self.window and len(self.window) != displacement.shape[-1]:
-            raise ParameterError(f"{self} has a window of {len(self.window)} sides; the grid has {displacement.shape[-1]}.")
+            raise ParameterError(
+                f"{self} has a window of {len(self.window)} sides; the grid has {displacement.shape[-1]}."
+            )
         r = np.sqrt((displacement**2).sum(axis=-1))
         slack = 1 + 1e-9  # distances on the border of a mask belong to it, however they were rounded
         inside = (r * slack >= self.inner) & (r <= self.outer * slack)

@@ -33,8 +33,8 @@ std::int64_t check_phases(const Field& attrs, const DistanceRule& rule, std::int
   }
   const auto begin = rule.begin->as<std::int64_t>();
   if (rule.begin->count != phases + 1 || begin[0] != 0 || begin.back() != rule.thresholds->count) {
-    attrs.at("begin").fail(text("does not divide ", rule.thresholds->count, " entries among ",
-                                phases, " phases"));
+    attrs.at("begin").fail(
+        text("does not divide ", rule.thresholds->count, " entries among ", phases, " phases"));
   }
   std::int64_t most = 0;
   for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
@@ -51,8 +51,7 @@ void check_offsets(const Field& attrs, const DistanceRule& rule) {
     const std::int64_t side = rule.post_grid[i % dimensions];
     const std::int64_t least = rule.periodic ? 0 : 1 - side;
     if (offsets[i] >= least && offsets[i] < side) continue;
-    attrs.at("offsets").fail(
-        text("has ", offsets[i], "; allowed: ", least, " ... ", side - 1));
+    attrs.at("offsets").fail(text("has ", offsets[i], "; allowed: ", least, " ... ", side - 1));
   }
 }
 

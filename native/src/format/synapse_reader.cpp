@@ -153,7 +153,8 @@ void read_values(const Field& attrs, const ReadContext& context, SparseAttrs& ou
                              {1, uncounted(out) ? 1 : out.synapses});
   }
   if (out.delay_table == nullptr) {
-    if (uncounted(out) && attrs.find("delays")) attrs.fail("has a delay for each synapse of a rule");
+    if (uncounted(out) && attrs.find("delays"))
+      attrs.fail("has a delay for each synapse of a rule");
     out.delays = read_delays(attrs, context, {out.synapses});
     return;
   }

@@ -323,8 +323,9 @@ void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,       add,          add_scalar,      add_segment,     add_targets,  compact, to_fixed,
-    philox_fill,    clamp_count,  add_products,    count_above,     philox_words, permute, select_at_most, prefetch,
+    add_rows,       add,          add_scalar,      add_segment,     add_targets,
+    compact,        to_fixed,     philox_fill,     clamp_count,     add_products,
+    count_above,    philox_words, permute,         select_at_most,  prefetch,
     deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
 
 }  // namespace procgraph

@@ -25,8 +25,8 @@ std::size_t select_at_most(const u8* bytes, const u8* limits, std::size_t n, u32
   std::size_t count = 0;
   std::size_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    std::uint64_t chosen = _mm512_cmple_epu8_mask(_mm512_loadu_si512(bytes + i),
-                                                  _mm512_loadu_si512(limits + i));
+    std::uint64_t chosen =
+        _mm512_cmple_epu8_mask(_mm512_loadu_si512(bytes + i), _mm512_loadu_si512(limits + i));
     for (; chosen != 0; chosen &= chosen - 1) {
       out[count++] = static_cast<u32>(i) + static_cast<u32>(__builtin_ctzll(chosen));
     }

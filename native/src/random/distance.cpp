@@ -32,7 +32,8 @@ class DistanceExpansion {
         offsets_(rule_.offsets->as<std::int32_t>().data()),
         thresholds_(rule_.thresholds->as<std::uint32_t>()) {
     limits_.reserve(thresholds_.size());
-    for (const std::uint32_t t : thresholds_) limits_.push_back(static_cast<unsigned char>(t >> 24));
+    for (const std::uint32_t t : thresholds_)
+      limits_.push_back(static_cast<unsigned char>(t >> 24));
     for (std::size_t d = 0; d < dimensions_; ++d) {
       cycle_[d] = rule_.pre_grid[d] / std::gcd(rule_.pre_grid[d], rule_.post_grid[d]);
     }

@@ -51,6 +51,8 @@ def read_connections(path: str | Path, owner: str) -> Connections:
         with zipfile.ZipFile(path) as archive:
             file = _File(archive, f"{owner}.file {Path(path).name}")
             return _matrix(file) if "format" in file.members else _lists(file)
+    except ParameterError:
+        raise
     except FileNotFoundError:
         raise ParameterError(f"{owner}.file: no such file ({path}).") from None
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
@@ -106,7 +108,13 @@ class _File:
         return shape, dtype
 
     def _values(
-        self, key: str, stream: IO[bytes], count: int, found: np.dtype[Any], dtype: np.dtype[Any], limits: tuple[float, float]
+        self,
+        key: str,
+        stream: IO[bytes],
+        count: int,
+        found: np.dtype[Any],
+        dtype: np.dtype[Any],
+        limits: tuple[float, float],
     ) -> Array:
         if count > MAX_SYNAPSES or count * found.itemsize > self.members[key].file_size:
             raise self.fail(f"{key!r} says that it has {count} values; it has {self.members[key].file_size} bytes.")
@@ -132,7 +140,9 @@ def _lists(file: _File) -> Connections:
     lists = {k: _numbers_of(file, k) for k in LISTS if k in file.members or k in ("source", "target")}
     for key, values in lists.items():
         if values.size != lists["source"].size:
-            raise file.fail(f"{key!r} has {values.size} values, 'source' {lists['source'].size}; allowed: equal numbers.")
+            raise file.fail(
+                f"{key!r} has {values.size} values, 'source' {lists['source'].size}; allowed: equal numbers."
+            )
     return Connections(lists["source"], lists["target"], lists.get("weight"), lists.get("delay"))
 
 
@@ -146,7 +156,9 @@ def _matrix(file: _File) -> Connections:
     kind = file.text("format")
     shape = file.numbers("shape", "int64", "iu", 1, 2**31 - 1)
     if shape.size != 2 or kind not in (*COMPRESSED, "coo"):
-        raise file.fail(f"is a {kind!r} matrix of shape {shape.tolist()}; allowed: csr, csc or coo, (n_target, n_source).")
+        raise file.fail(
+            f"is a {kind!r} matrix of shape {shape.tolist()}; allowed: csr, csc or coo, (n_target, n_source)."
+        )
     n_target, n_source = int(shape[0]), int(shape[1])
     weight = file.numbers("data", "float32", "biuf", *FINITE)
     if kind == "coo":
@@ -162,5 +174,7 @@ def _matrix(file: _File) -> Connections:
         own = np.repeat(np.arange(rows, dtype=np.int32), counts)
         target, source = (own, other) if kind == "csr" else (other, own)
     if not weight.size == source.size == target.size:
-        raise file.fail(f"'data' has {weight.size} values, the indices {source.size} and {target.size}; allowed: equal numbers.")
+        raise file.fail(
+            f"'data' has {weight.size} values, the indices {source.size} and {target.size}; allowed: equal numbers."
+        )
     return Connections(source, target, weight, None, n_source, n_target)

@@ -175,5 +175,7 @@ def _grid(value: Any, what: str) -> Grid:
     sides = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     good = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) and s >= 1 for s in sides)
     if not good or not 1 <= len(sides) <= MOST_DIMENSIONS or math.prod(sides) > 2**31 - 1:
-        raise ParameterError(f"{what} is {value!r}; allowed: 1 to {MOST_DIMENSIONS} whole numbers from 1, such as [80, 80].")
+        raise ParameterError(
+            f"{what} is {value!r}; allowed: 1 to {MOST_DIMENSIONS} whole numbers from 1, such as [80, 80]."
+        )
     return tuple(int(s) for s in sides)

@@ -136,7 +136,7 @@ class Sparse(Synapse):
         return coo.data, coo.col, coo.row
 
     def _from_file(self, file: Any, weights: Any, pre: Any, post: Any, delay: Any) -> tuple[Any, Any, Any, Any]:
-        if not (pre is post is None):
+        if not pre is post is None:
             raise ParameterError(f"{self.label}: file= lists the synapses. Leave out pre=, post= and matrices.")
         found = read_connections(file, self.label)
         for port, size in (("s_in", found.n_source), ("a_out", found.n_target)):
@@ -144,7 +144,9 @@ class Sparse(Synapse):
                 self._set_size(port, size, f"{file}")
         for key, own, given, default in (("weights", found.weight, weights, 1.0), ("delay", found.delay, delay, 1)):
             if own is not None and not (np.ndim(given) == 0 and given == default):
-                raise ParameterError(f"{self.label}: {file} has a {key.rstrip('s')} for each synapse. Leave out {key}=.")
+                raise ParameterError(
+                    f"{self.label}: {file} has a {key.rstrip('s')} for each synapse. Leave out {key}=."
+                )
         return (
             weights if found.weight is None else found.weight,
             found.source,
@@ -158,7 +160,9 @@ class Sparse(Synapse):
         wanted = TAKES.get(v["rule"], "count")
         others = [key for key in given if key != wanted]
         if not given[wanted] or any(given[key] for key in others):
-            raise ParameterError(f"{self.label}: rule {v['rule']!r} takes {wanted}=, and neither {'= nor '.join(others)}=.")
+            raise ParameterError(
+                f"{self.label}: rule {v['rule']!r} takes {wanted}=, and neither {'= nor '.join(others)}=."
+            )
         if v["rule"] == "fixed_total" and not v["multapses"]:
             raise ParameterError(
                 f"{self.label}: fixed_total draws with multapses; allowed: multapses=True, or another rule."

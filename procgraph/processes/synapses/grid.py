@@ -112,7 +112,7 @@ class GridRule:
                 f"{self.owner}.{what} takes {levels.size} values; allowed: {LEVELS}. Limit the kernel by outer= or window=."
             )
         if not levels.size:
-            levels = np.zeros(1, values.dtype)
+            levels = np.ones(1, values.dtype)  # of no synapses; a delay of 0 could close a cycle
         return np.concatenate([levels, np.full(LEVELS - levels.size, levels[-1])]), code.astype(np.uint32)
 
     def _most_terms(self) -> int:

@@ -14,6 +14,12 @@ class PlasticNode final : public RuntimeNode {
  public:
   PlasticNode(const Node& spec, const BuildContext& context);
 
+  std::int64_t synapse_count() const { return static_cast<std::int64_t>(synapses_.size()); }
+  /// Bytes of the synapses and of their variables.
+  std::size_t storage_bytes() const {
+    return synapses_.bytes() + sizeof(float) * variables_.size() * synapses_.size();
+  }
+
   void reset() override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;

@@ -17,6 +17,11 @@ class PlasticSynapses {
   PlasticSynapses(const PlasticAttrs& attrs, const HotLoops& loops);
 
   std::size_t size() const { return number_.size(); }
+  std::size_t bytes() const {
+    return sizeof(std::size_t) * (row_begin_.size() + column_begin_.size()) +
+           sizeof(std::uint32_t) * (pre_.size() + post_.size() + number_.size() +
+                                    by_target_.size() + sources_by_target_.size());
+  }
   /// Places of the synapses of a source.
   std::pair<std::size_t, std::size_t> row(std::size_t source) const {
     return {row_begin_[source], row_begin_[source + 1]};

@@ -55,6 +55,9 @@ class SynapseNode final : public RuntimeNode {
     return (rows_ != nullptr || merged_) && action == Action::emit;
   }
 
+  /// Of a node that is not merged.
+  Projection::Storage storage() const { return projection_->storage(); }
+
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;
 

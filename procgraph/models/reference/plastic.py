@@ -50,6 +50,16 @@ class PlasticSynapse:
         self.pending = np.zeros((self.depth, n_post), np.int64)
 
     @property
+    def count(self) -> int:
+        """Number of synapses."""
+        return int(self.initial.size)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What the synapses are stored in."""
+        return [self.pre, self.post, *self.variables.values()]
+
+    @property
     def states(self) -> dict[str, NDArray[Any]]:
         """Per-synapse variables besides the weight, and traces, with the lane axis of states."""
         named = {k: v for k, v in self.variables.items() if k != "w"} | self.traces

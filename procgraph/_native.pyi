@@ -29,10 +29,11 @@ class Stats(TypedDict):
 class TableStorage(TypedDict):
     source: str
     projections: list[str]
+    counts: list[int]  # synapses of each projection
     synapses: int
     bytes: int
-    bytes_per_synapse: float
     format: str
+    delivery: str  # "table", or "node" where the projection works for itself
 
 class Program:
     """A loaded, validated Program. Immutable."""
@@ -90,7 +91,7 @@ class Engine:
     def import_state(self, step: int, seed: int, state: Mapping[str, ArrayLike]) -> None: ...
     def stats(self) -> Stats: ...
     def storage(self) -> list[TableStorage]:
-        """How sparse synapses are stored, per table."""
+        """How synapses are stored, per table or node."""
 
 KernelFunction = Callable[
     [

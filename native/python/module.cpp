@@ -113,12 +113,11 @@ py::dict stats_dict(const Stats& stats) {
 py::list storage_list(const std::vector<TableStorage>& tables) {
   py::list out;
   for (const auto& entry : tables) {
-    const double each =
-        static_cast<double>(entry.bytes) / std::max(1.0, static_cast<double>(entry.synapses));
     out.append(py::dict(py::arg("source") = entry.source,
                         py::arg("projections") = entry.projections,
-                        py::arg("synapses") = entry.synapses, py::arg("bytes") = entry.bytes,
-                        py::arg("bytes_per_synapse") = each, py::arg("format") = entry.format));
+                        py::arg("counts") = entry.counts, py::arg("synapses") = entry.synapses,
+                        py::arg("bytes") = entry.bytes, py::arg("format") = entry.format,
+                        py::arg("delivery") = entry.delivery));
   }
   return out;
 }

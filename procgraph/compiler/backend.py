@@ -47,7 +47,8 @@ class Claim:
 class LoadOptions:
     """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings;
 
-    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results.
+    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results. ``progress`` is told the fraction that is built
+    of what takes long, by the thread that loads; what it raises ends the loading.
     """
 
     seed: int | None = None
@@ -55,6 +56,7 @@ class LoadOptions:
     trusted: bool = False
     threads: int = 1
     warn: Callable[[str], None] = lambda text: None
+    progress: Callable[[float], None] | None = None
 
 
 class Executor(Protocol):
@@ -133,6 +135,10 @@ class Executor(Protocol):
 
     def stats(self) -> dict[str, Any]:
         """``nodes``: list of {events, ticks}; ``channels``: {number: {depth, high_water, dropped}} of the bounded ones."""
+        ...
+
+    def storage(self) -> list[dict[str, Any]]:
+        """How synapses are stored: {source, projections, counts (synapses of each), synapses, bytes, format, delivery} of every table."""
         ...
 
     def close(self) -> None:

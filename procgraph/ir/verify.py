@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.errors import ProgramFormatError
+from procgraph.ir.distance import check_distance
 from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
 
 __all__ = ["verify"]
@@ -101,6 +102,10 @@ def _synapse_sizes(node: Node) -> Iterator[str]:
             yield f"{what}: {pre.size} sources, {post.size} targets, {a['weights'].size} weights do not belong together"
         elif pre.size and (pre.min() < 0 or pre.max() >= n_in or post.min() < 0 or post.max() >= n_out):
             yield f"{what}: an index lies outside {n_in} sources or {n_out} targets"
+    if node.pattern == "sparse" and a.get("rule") == "distance":
+        wrong = check_distance(a)
+        if wrong is not None:
+            yield f"{what}: {wrong}"
     if node.pattern == "one_to_one" and (n_in != n_out or a["weights"].size not in (1, n_in)):
         yield f"{what}: {n_in} sources, {n_out} targets, {a['weights'].size} weights do not belong together"
     if node.pattern == "conv2d" and (np.prod(a["in_shape"]), np.prod(a["out_shape"])) != (n_in, n_out):

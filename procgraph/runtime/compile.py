@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ __all__ = ["choose_device", "compile", "load"]
 MAX_BATCH = 2**23 - 1
 MAX_THREADS = 255
 Threads = int | Literal["auto"]
+Progress = Callable[[float], None] | None
 
 
 def compile(
@@ -30,6 +31,7 @@ def compile(
     seed: int | None = None,
     batch: int = 1,
     threads: Threads = 1,
+    progress: Progress = None,
 ) -> Runtime:
     """Compile a graph and load it on a device.
 
@@ -39,6 +41,7 @@ def compile(
         seed: of the random numbers of this run; the graph's if absent.
         batch: independent lanes that share parameters.
         threads: how many threads the native engine may use, or ``"auto"``: one per processor. They change how fast a run is, not its results.
+        progress: is called with the fraction of the synapses that is built, where that takes long; what it raises ends the building.
 
     Raises:
         ProcgraphError: what is wrong, where, and what to do.
@@ -46,7 +49,7 @@ def compile(
     graph = graph if isinstance(graph, Graph) else Graph(graph)
     flat = front(graph)
     device = choose_device(graph, devices)
-    options = _options(seed, batch, threads, trusted=True)
+    options = _options(seed, batch, threads, True, progress)
     program = compile_flat(flat)
     return Runtime(program, backend(device).load(program, options), options, flat)
 
@@ -58,6 +61,7 @@ def load(
     seed: int | None = None,
     batch: int = 1,
     threads: Threads = 1,
+    progress: Progress = None,
     trust_kernels: bool = False,
 ) -> Runtime:
     """Load a ``.pgx`` file without the graph that it came from; variables are named by strings.
@@ -65,18 +69,18 @@ def load(
     Args:
         path: the file.
         device: ``"cpu"`` or ``"reference"``.
-        seed, batch, threads: as in ``compile``.
+        seed, batch, threads, progress: as in ``compile``.
         trust_kernels: compile and run the kernel source that a file with users' own Processes brings.
 
     Raises:
         ProgramFormatError: the file is corrupt, truncated or of another version.
     """
     program = Program.load(path)
-    options = _options(seed, batch, threads, trust_kernels)
+    options = _options(seed, batch, threads, trust_kernels, progress)
     return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)
 
 
-def _options(seed: int | None, batch: int, threads: Threads, trusted: bool) -> LoadOptions:
+def _options(seed: int | None, batch: int, threads: Threads, trusted: bool, progress: Progress) -> LoadOptions:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
     return LoadOptions(
@@ -85,6 +89,7 @@ def _options(seed: int | None, batch: int, threads: Threads, trusted: bool) -> L
         trusted,
         _thread_count(threads),
         lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4),
+        progress,
     )
 
 

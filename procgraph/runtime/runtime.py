@@ -22,6 +22,7 @@ from procgraph.runtime.host import Host, HostModel
 from procgraph.runtime.pacing import Pacer
 from procgraph.runtime.probe import Probe, Probes
 from procgraph.runtime.stats import collect
+from procgraph.runtime.storage import collect_storage
 from procgraph.runtime.variables import Variables
 from procgraph.spec.graph import check_seed
 from procgraph.spec.ports import OutPort, Variable
@@ -360,6 +361,15 @@ class Runtime(Figures):
         self._check_open()
         with self._boundary():
             return collect(self.program.ir, self._executor, self._host, self._steps_run, self._wall, self._pacer)
+
+    def storage(self) -> list[dict[str, Any]]:
+        """How the device stores each projection: format, bytes, delivery, and the relative error of its fixed-point weights.
+
+        Keys are explained in docs/explanation/storage.md.
+        """
+        self._check_open()
+        with self._boundary():
+            return collect_storage(self.program.ir, self._executor)
 
     def close(self) -> None:
         """End a run, close all models and release everything. May be called twice."""

@@ -221,8 +221,10 @@ class Builder:
         )
 
     def _rule(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
-        rule = self.pick("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total")
+        rule = self.pick("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total", "distance")
         chosen: dict[str, Any] = {"rule": rule}
+        if rule == "distance":
+            return self._grids(n_pre, n_post, least, scale)
         if rule == "fixed_probability":
             chosen["p"] = float(self.pick(0.0, 0.1, 0.5, 1.0))
         else:
@@ -233,6 +235,28 @@ class Builder:
             chosen["multapses"] = chosen["multapses"] or (not chosen["autapses"] and chosen["count"] >= others - 1)
         weights, delay = self.drawn_weights(scale), self.drawn_delay(least)
         return zoo.Sparse(weights, n_pre=n_pre, n_post=n_post, delay=delay, **chosen, **self.options("rule"))
+
+    def _grids(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
+        """Grids of one side, or of two where both numbers are even."""
+        both = n_pre % 2 == n_post % 2 == 0 and self.rng.random() < 0.7
+        pre, post = ((n // 2, 2) if both else (n,) for n in (n_pre, n_post))
+        kernel = self.pick(pg.Gaussian(0.9, 0.3), pg.Exponential(0.5, 0.2), pg.Box(1.0, outer=0.3), pg.Linear(0.1, 0.2))
+        weights, delay = self.drawn_weights(scale), self.drawn_delay(least)
+        if self.rng.random() < 0.4:
+            weights = pg.Gaussian(0.5 * scale, 0.2)
+        if self.rng.random() < 0.4:
+            delay = pg.Linear(2.0 if least else 0.0, 3.0)
+        return zoo.Sparse(
+            weights,
+            rule="distance",
+            kernel=kernel,
+            pre_grid=pre,
+            post_grid=post,
+            periodic=bool(self.rng.integers(2)),
+            autapses=bool(pre != post or self.rng.integers(2)),
+            delay=delay,
+            **self.options("rule"),
+        )
 
     def drawn_weights(self, scale: float) -> Any:
         """A number, or a distribution on a grid or off it."""

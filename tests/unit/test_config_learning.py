@@ -122,7 +122,7 @@ def test_wrong_distributions(written: str, expected: list[str]) -> None:
 def test_distributions_where_none_can_be() -> None:
     text = DRAWN.replace("WHAT", "weights: 1").replace("shape: 10", "shape: 10, v: {normal: {mean: 0, sd: 1}}")
     assert problems(text) == [
-        "6:31: pop.v is a distribution; allowed: for weights and delay of Sparse. "
+        "6:31: pop.v is a distribution or a function of distance; allowed: for weights, delay and kernel of Sparse. "
         "Write an array as {normal: [mean, sd], shape: …, seed: …}."
     ]
     assert schema_errors(text)

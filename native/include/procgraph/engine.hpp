@@ -72,13 +72,15 @@ struct Stats {
   std::vector<ChannelStats> channels;  ///< bounded channels only
 };
 
-/// How sparse synapses are stored: the merged table of one source, or one node for itself.
+/// How synapses are stored: the merged table of one source, or one node for itself.
 struct TableStorage {
   std::string source;                    ///< node and port
   std::vector<std::string> projections;  ///< synapse nodes
+  std::vector<std::int64_t> counts;      ///< synapses of each
   std::int64_t synapses = 0;
   std::int64_t bytes = 0;
   std::string format;
+  std::string delivery;  ///< "table", or "node" where the projection works for itself
 };
 
 struct EngineOptions {
@@ -157,7 +159,7 @@ class Engine {
   void import_state(std::int64_t step, std::uint64_t seed, const StateView& state);
 
   Stats stats() const;
-  /// Of all sparse nodes.
+  /// Of all synapse nodes.
   std::vector<TableStorage> storage() const;
 
   struct Impl;

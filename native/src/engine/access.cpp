@@ -5,6 +5,7 @@
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
+#include "synapses/plastic_node.hpp"
 #include "synapses/synapse_node.hpp"
 
 namespace procgraph {
@@ -248,14 +249,22 @@ Stats Engine::Impl::stats() const {
 std::vector<TableStorage> Engine::Impl::storage() const {
   std::vector<TableStorage> out;
   for (const auto& table : tables->tables()) out.push_back(table->storage());
+  const auto add = [&](const RuntimeNode& node, const Projection::Storage& own) {
+    const std::string& name = node.spec().name;
+    out.push_back({text(name, ".s_in"),
+                   {name},
+                   {own.synapses},
+                   own.synapses,
+                   static_cast<std::int64_t>(own.bytes),
+                   own.format,
+                   "node"});
+  };
   for (const auto& node : nodes) {
-    const auto* synapse = dynamic_cast<const SynapseNode*>(node.get());
-    const auto* sparse = std::get_if<SparseAttrs>(&node->spec().attrs);
-    if (sparse == nullptr || synapse->merged()) continue;
-    const std::string name = node->spec().name;
-    // A target, a weight and a number for each synapse.
-    out.push_back(
-        {text(name, ".s_in"), {name}, sparse->synapses, 12 * sparse->synapses, "segments"});
+    if (const auto* synapse = dynamic_cast<const SynapseNode*>(node.get())) {
+      if (!synapse->merged()) add(*node, synapse->storage());
+    } else if (const auto* plastic = dynamic_cast<const PlasticNode*>(node.get())) {
+      add(*node, {"plastic", plastic->synapse_count(), plastic->storage_bytes()});
+    }
   }
   return out;
 }

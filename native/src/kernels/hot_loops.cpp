@@ -14,6 +14,7 @@
 #include "kernels/philox_lanes.hpp"
 #include "kernels/plastic_loops.hpp"
 #include "kernels/segment_loops.hpp"
+#include "kernels/select_loops.hpp"
 
 // Arrays of vectors stay in registers only where their loops are unrolled.
 #if defined(__clang__)
@@ -341,17 +342,11 @@ std::size_t draw_counts(u32 key_low, u32 key_high, u32 block, std::int64_t step,
 
 }  // namespace
 
-extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
-                                      add_scalar,      add_segment,
-                                      add_targets,     compact,
-                                      to_fixed,        philox_fill,
-                                      clamp_count,     add_products,
-                                      count_above,     draw_counts,
-                                      philox_words,    permute,
-                                      quantise,        decay,
-                                      decay_rows,      prefetch,
-                                      prefetch_range,  deliver_packed,
-                                      deliver_book,    deliver_index16,
-                                      deliver_index32, deliver_wide};
+extern const HotLoops PG_HOT_LOOPS = {
+    add_rows,     add,            add_scalar,      add_segment,    add_targets,     compact,
+    to_fixed,     philox_fill,    clamp_count,     add_products,   count_above,     draw_counts,
+    philox_words, permute,        quantise,        decay,          decay_rows,      select_at_most,
+    prefetch,     prefetch_range, deliver_packed,  deliver_book,   deliver_index16, deliver_index32,
+    deliver_wide};
 
 }  // namespace procgraph

@@ -68,6 +68,10 @@ struct HotLoops {
   void (*decay_rows)(const float* values, std::size_t count, float factor, float* out,
                      std::size_t stride);
 
+  /// Lists the numbers i < n with bytes[i] <= limits[i]; returns how many.
+  std::size_t (*select_at_most)(const unsigned char* bytes, const unsigned char* limits,
+                                std::size_t n, std::uint32_t* out);
+
   void (*prefetch)(const void* address);
   /// Fetches memory that is about to be read and written.
   void (*prefetch_range)(const void* address, std::size_t bytes);

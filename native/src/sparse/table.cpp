@@ -172,12 +172,16 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, std::uint32_t* 
 TableStorage DeliveryTable::storage() const {
   TableStorage out;
   out.source = text(source_->owner->spec().name, ".", source_->port().name);
-  for (const SynapseNode* node : nodes_) out.projections.push_back(node->spec().name);
+  for (const SynapseNode* node : nodes_) {
+    out.projections.push_back(node->spec().name);
+    out.counts.push_back(std::get<SparseAttrs>(node->spec().attrs).synapses);
+  }
   out.synapses = synapses_;
   for (const Partition& part : parts_) {
     out.bytes += static_cast<std::int64_t>(4 * part.rows.used + 8 * part.rows.begin.size());
   }
   out.format = layout_.name();
+  out.delivery = "table";
   return out;
 }
 

@@ -94,6 +94,19 @@ void PlasticNode::absorb(std::int64_t step) {
   for (int range = 0; range < ranges; ++range) run_part(Action::absorb, step, range);
 }
 
+std::int64_t PlasticNode::synapse_count() const {
+  std::size_t count = 0;
+  for (const auto& rows : synapses_.ranges) count += rows->size();
+  return static_cast<std::int64_t>(count);
+}
+
+std::size_t PlasticNode::storage_bytes() const {
+  const std::size_t values = sizeof(float) * attrs_.variables.size() * lanes();
+  std::size_t bytes = values * static_cast<std::size_t>(synapse_count());
+  for (const auto& rows : synapses_.ranges) bytes += rows->bytes();
+  return bytes;
+}
+
 int PlasticNode::parts(Action action) const {
   return action == Action::absorb ? static_cast<int>(synapses_.ranges.size()) : 1;
 }

@@ -15,6 +15,10 @@ class PlasticNode final : public RuntimeNode {
  public:
   PlasticNode(const Node& spec, const BuildContext& context);
 
+  std::int64_t synapse_count() const;
+  /// Bytes of the synapses and of their variables in all lanes.
+  std::size_t storage_bytes() const;
+
   void reset() override;
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;

@@ -39,6 +39,10 @@ struct PlasticRows {
   PagedArray<std::int32_t> delay;  // empty if all are equal
 
   std::size_t size() const { return post.size(); }
+  std::size_t bytes() const {
+    return sizeof(std::size_t) * row_begin.size() +
+           sizeof(std::uint32_t) * (post.size() + number.size() + delay.size());
+  }
   std::pair<std::size_t, std::size_t> row(std::size_t source) const {
     return {row_begin[source], row_begin[source + 1]};
   }

@@ -29,6 +29,7 @@ class Segments {
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const;
   /// One common weight, or one per synapse.
   void set_weights(std::span<const std::int32_t> weights);
+  std::size_t bytes() const;
 
  private:
   struct Range {

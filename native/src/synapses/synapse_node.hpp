@@ -53,6 +53,9 @@ class SynapseNode final : public RuntimeNode {
   void list_dense(std::int64_t last);
   bool idle(Action) const override { return rows_ != nullptr || merged_; }
 
+  /// Of a node that is not merged.
+  Projection::Storage storage() const { return projection_->storage(); }
+
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;
 

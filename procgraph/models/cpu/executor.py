@@ -22,13 +22,12 @@ class CpuExecutor:
     def __init__(self, program: Program, options: LoadOptions) -> None:
         self._nodes = program.ir.nodes
         self._engine = _native.Engine(
-            _native.Program.from_bytes(program.data), options.seed, options.batch, options.threads
+            _native.Program.from_bytes(program.data), options.seed, options.batch, options.threads, options.progress
         )
         self.run = self._engine.run
         self.interrupt = self._engine.interrupt
         self.recorded = self._engine.recorded
         self.reset = self._engine.reset
-        self.storage = self._engine.storage
 
     @property
     def step(self) -> int:
@@ -75,6 +74,9 @@ class CpuExecutor:
         found = self._engine.stats()
         counters = {c["channel"]: {k: c[k] for k in ("depth", "high_water", "dropped")} for c in found["channels"]}
         return {"nodes": [found["nodes"][n.name] for n in self._nodes], "channels": counters}
+
+    def storage(self) -> list[dict[str, Any]]:
+        return [dict(table) for table in self._engine.storage()]
 
     def close(self) -> None:
         self._engine.interrupt()

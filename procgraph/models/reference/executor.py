@@ -301,6 +301,23 @@ class ReferenceExecutor:
         counters = {n: {"depth": q.depth, "high_water": q.high_water, "dropped": q.dropped} for n, q in queues.items()}
         return {"nodes": [dict(c) for c in self.counts], "channels": counters}
 
+    def storage(self) -> list[dict[str, Any]]:
+        rows = []
+        for i, synapse in self.synapses.items():
+            name, arrays = self.ir.nodes[i].name, synapse.arrays
+            rows.append(
+                {
+                    "source": f"{name}.s_in",
+                    "projections": [name],
+                    "counts": [synapse.count],
+                    "synapses": synapse.count,
+                    "bytes": sum(a.nbytes for a in arrays),
+                    "format": "arrays",
+                    "delivery": "node",
+                }
+            )
+        return rows
+
     def close(self) -> None:
         if self._step < 0:
             raise BackendError("closed")

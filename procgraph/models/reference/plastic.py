@@ -42,6 +42,16 @@ class PlasticSynapse:
         self.pending = np.zeros((self.depth, self.batch, n["post"]), np.int64)
 
     @property
+    def count(self) -> int:
+        """Number of synapses."""
+        return int(self.initial.size)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What the synapses are stored in."""
+        return [self.pre, self.post, *self.variables.values()]
+
+    @property
     def states(self) -> dict[str, NDArray[Any]]:
         """Variables of the synapses and traces, (B, n)."""
         return self.variables | self.traces

@@ -9,10 +9,11 @@ import numpy as np
 import procgraph as pg
 from procgraph import processes as zoo
 from procgraph.processes import rules
+from procgraph.spec.event import why_not_event_driven
 from procgraph.spec.process import Process
 
 RULES = tuple(getattr(rules, name) for name in rules.__all__)
-NEURONS = ("LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "Izhikevich")
+NEURONS = ("LIF", "LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "Izhikevich")
 DROPPING = ("drop_oldest", "drop_newest", "latest")
 
 
@@ -120,6 +121,9 @@ class Builder:
             values["t_ref"] = self.pick(0.0, 1.0, 3.0)
         if kind == "Izhikevich":
             values["v"] = self.rng.uniform(-70, -50, n)
+        if not why_not_event_driven(getattr(zoo, kind)):
+            values["execution"] = self.pick("clock", "event", "event", "auto")
+            values["bias"] = self.pick(0.0, 0.0, self.values(-0.1, 0.4, n))
         process = getattr(zoo, kind)(name=self.name(kind), shape=n, **values, **self.timing())
         self.add(process, process.s_out)
         self.driven.append((process, process.a_in))

@@ -93,6 +93,12 @@ class Output {
   std::vector<std::uint8_t> silent_;
 };
 
+/// Sums of one cache line: an input begins at a line of its own.
+constexpr std::size_t kSumsPerLine = 16;
+constexpr std::size_t lines_of(std::size_t n) {
+  return (n + kSumsPerLine - 1) / kSumsPerLine;
+}
+
 /// Where the channels into a port meet.
 class Input {
  public:
@@ -103,6 +109,16 @@ class Input {
     sums_ = arena + offset;
     offset_ = offset;
     stride_ = stride;
+  }
+  void place_marks(std::uint8_t* marks) { marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr; }
+  /// Of an event-driven node: a byte for each line of sums of a lane, which is not 0 where
+  /// something may have been added. Empty for others.
+  std::span<std::uint8_t> marks(std::size_t lane) const {
+    if (marks_ == nullptr) return {};
+    return {marks_ + lane * (stride_ / kSumsPerLine), lines_of(n())};
+  }
+  void mark_all(std::size_t lane) const {
+    for (std::uint8_t& mark : marks(lane)) mark = 1;
   }
   /// Position of the first sum in the arena.
   std::size_t offset() const { return offset_; }
@@ -140,6 +156,7 @@ class Input {
   RuntimeNode* owner = nullptr;
   std::vector<Channel*> channels;
   std::vector<DenseFeed> feeds;
+  bool wants_marks = false;
 
  private:
   const InputPort* port_;
@@ -147,6 +164,7 @@ class Input {
   std::uint32_t* sums_ = nullptr;
   std::size_t offset_ = 0;
   std::size_t stride_ = 0;
+  std::uint8_t* marks_ = nullptr;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
 };

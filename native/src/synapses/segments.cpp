@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/ports.hpp"
+
 namespace procgraph {
 
 Segments::Segments(std::int32_t n_pre, const std::vector<std::int32_t>& delays,
@@ -90,6 +92,15 @@ void Segments::deliver(const EventList& due, std::size_t delay, std::uint32_t* s
       loops_.add_targets(sums, targets, size, payload * static_cast<std::uint32_t>(weights_[0]));
     } else {
       loops_.add_segment(sums, targets, weights_.data() + range.begin, size, payload);
+    }
+  }
+}
+
+void Segments::mark(const EventList& due, std::size_t delay, std::span<std::uint8_t> lines) const {
+  for (std::size_t e = 0; e < due.size(); ++e) {
+    const Range range = find(static_cast<std::size_t>(due.index()[e]), delay);
+    for (std::size_t i = range.begin; i < range.end; ++i) {
+      lines[static_cast<std::size_t>(targets_[i]) / kSumsPerLine] = 1;
     }
   }
 }

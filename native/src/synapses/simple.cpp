@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "engine/ports.hpp"
 #include "synapses/projection.hpp"
 
 namespace procgraph {
@@ -21,6 +22,12 @@ class OneToOne final : public Projection {
       if (!number_.empty() && number_[i] != delay) continue;
       sums[i] += static_cast<std::uint32_t>(due.payload()[e]) *
                  static_cast<std::uint32_t>(weights_[common ? 0 : i]);
+    }
+  }
+
+  void mark(const EventList& due, std::size_t, std::span<std::uint8_t> lines) const override {
+    for (std::size_t e = 0; e < due.size(); ++e) {
+      lines[static_cast<std::size_t>(due.index()[e]) / kSumsPerLine] = 1;
     }
   }
 

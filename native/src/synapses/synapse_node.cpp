@@ -181,7 +181,11 @@ void SynapseNode::emit(std::int64_t step) {
   for (std::size_t d = 0; d < delays.size(); ++d) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       const EventList& due = history_.at(step - delays[d], lane);
-      if (due.size() != 0) projection_->deliver(due, d, fused_->target().sums(lane));
+      if (due.size() == 0) continue;
+      Input& target = fused_->target();
+      projection_->deliver(due, d, target.sums(lane));
+      const std::span<std::uint8_t> lines = target.marks(lane);
+      if (!lines.empty()) projection_->mark(due, d, lines);
     }
   }
 }

@@ -26,19 +26,19 @@ class Arena {
     if (std::none_of(inputs.begin(), inputs.end(), [](const Input* x) { return x->wants_marks; })) {
       return;
     }
-    marks_ = Buffer<std::uint8_t>(lanes * stride_ / kSumsPerLine);
+    marks_ = Buffer<LineMask>(lanes * stride_ / kSumsPerLine);
     for (Input* input : inputs) input->place_marks(marks_.data());
   }
 
   std::uint32_t* sums() const { return memory_.as<std::uint32_t>(); }
-  /// One byte for each line of sums, where an input wants that; see Input::marks.
-  std::uint8_t* marks() { return marks_.data(); }
+  /// Masks of all lines, where an input wants that; see Input::marks.
+  LineMask* marks() { return marks_.data(); }
   std::size_t stride() const { return stride_; }
 
  private:
   std::size_t stride_ = 0;
   os::Pages memory_;
-  Buffer<std::uint8_t> marks_;
+  Buffer<LineMask> marks_;
 };
 
 }  // namespace procgraph

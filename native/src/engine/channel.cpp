@@ -88,16 +88,16 @@ void Channel::pull_events(const EventList& events, std::size_t lane) {
 
 /// Tells an event-driven target where events arrive.
 void Channel::mark(const EventList& events, std::size_t lane) {
-  const std::span<std::uint8_t> marks = target_->marks(lane);
+  const std::span<LineMask> marks = target_->marks(lane);
   if (marks.empty()) return;
   for (std::size_t e = 0; e < events.size(); ++e) {
     const auto row = static_cast<std::size_t>(events.index()[e]);
     if (!mapped()) {
-      marks[row / kSumsPerLine] = 1;
+      set_mark(marks.data(), row);
       continue;
     }
     for (std::int32_t m = row_begin_[row]; m < row_begin_[row + 1]; ++m) {
-      marks[static_cast<std::size_t>(row_target_[static_cast<std::size_t>(m)]) / kSumsPerLine] = 1;
+      set_mark(marks.data(), static_cast<std::size_t>(row_target_[static_cast<std::size_t>(m)]));
     }
   }
 }

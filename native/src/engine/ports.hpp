@@ -7,6 +7,7 @@
 
 #include "engine/buffer.hpp"
 #include "engine/events.hpp"
+#include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
@@ -93,12 +94,6 @@ class Output {
   std::vector<std::uint8_t> silent_;
 };
 
-/// Sums of one cache line: an input begins at a line of its own.
-constexpr std::size_t kSumsPerLine = 16;
-constexpr std::size_t lines_of(std::size_t n) {
-  return (n + kSumsPerLine - 1) / kSumsPerLine;
-}
-
 /// Where the channels into a port meet.
 class Input {
  public:
@@ -110,15 +105,15 @@ class Input {
     offset_ = offset;
     stride_ = stride;
   }
-  void place_marks(std::uint8_t* marks) { marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr; }
-  /// Of an event-driven node: a byte for each line of sums of a lane, which is not 0 where
-  /// something may have been added. Empty for others.
-  std::span<std::uint8_t> marks(std::size_t lane) const {
+  void place_marks(LineMask* marks) { marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr; }
+  /// Of an event-driven node: which sums of a lane something may have been added to. Empty for
+  /// others.
+  std::span<LineMask> marks(std::size_t lane) const {
     if (marks_ == nullptr) return {};
     return {marks_ + lane * (stride_ / kSumsPerLine), lines_of(n())};
   }
   void mark_all(std::size_t lane) const {
-    for (std::uint8_t& mark : marks(lane)) mark = 1;
+    for (LineMask& mark : marks(lane)) mark = kWholeLine;
   }
   /// Position of the first sum in the arena.
   std::size_t offset() const { return offset_; }
@@ -141,7 +136,7 @@ class Input {
   void mark_clean() { clean_ = true; }
   void mark_dirty() { clean_ = false; }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
-  std::uint32_t* sums_of_part(std::size_t lane) { return sums_ + lane * stride_; }
+  std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
   void clear();
   /// Values of an array input in `step`.
   const std::byte* held(std::int64_t step, std::size_t lane);
@@ -164,7 +159,7 @@ class Input {
   std::uint32_t* sums_ = nullptr;
   std::size_t offset_ = 0;
   std::size_t stride_ = 0;
-  std::uint8_t* marks_ = nullptr;
+  LineMask* marks_ = nullptr;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "nodes/element_list.hpp"
@@ -14,7 +15,8 @@ ElementList::ElementList(const Node& spec, Kernel kernel, const Columns& columns
       first_state_(columns.all().size()),
       idle_(first_state_ + states.size()),
       first_input_(idle_ + 1),
-      elements_(kChunk) {
+      elements_(kChunk),
+      stays_(kChunk) {
   for (const auto& column : spec.columns) layout_.columns.push_back(column.dtype);
   for (const auto& state : spec.states) layout_.states.push_back(state.dtype);
   layout_.states.push_back(DType::int32);
@@ -44,7 +46,28 @@ void ElementList::set_range(std::size_t begin, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) elements_[i] = static_cast<std::int32_t>(begin + i);
 }
 
+void ElementList::add(std::int32_t first, std::uint64_t found, std::uint64_t awake) {
+  for (; found != 0; found &= found - 1) {
+    const int bit = std::countr_zero(found);
+    elements_[size_] = first + bit;
+    stays_[size_++] = static_cast<std::int32_t>(awake >> bit & 1);
+  }
+}
+
 void ElementList::take_input(std::size_t lane) {
+  for (std::size_t k = 0; k < inputs_.size(); ++k) {
+    if (inputs_[k].clean()) continue;
+    const std::uint32_t* sums = inputs_[k].sums_of_part(lane);
+    for (std::size_t i = 0; i < size_; ++i) {
+      stays_[i] |= static_cast<std::int32_t>(sums[elements_[i]] != 0);
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < size_; ++i) {
+    elements_[kept] = elements_[i];
+    kept += static_cast<std::size_t>(stays_[i]);
+  }
+  size_ = kept;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     std::int32_t* to = values_[first_input_ + k].data();
     if (inputs_[k].clean()) {
@@ -53,9 +76,8 @@ void ElementList::take_input(std::size_t lane) {
     }
     std::uint32_t* sums = inputs_[k].sums_of_part(lane);
     for (std::size_t i = 0; i < size_; ++i) {
-      std::uint32_t& sum = sums[elements_[i]];
-      to[i] = static_cast<std::int32_t>(sum);
-      sum = 0;
+      to[i] = static_cast<std::int32_t>(sums[elements_[i]]);
+      sums[elements_[i]] = 0;
     }
   }
 }

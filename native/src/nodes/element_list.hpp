@@ -18,10 +18,12 @@ class ElementList {
               std::vector<StateColumn>& states);
 
   std::size_t size() const { return size_; }
-  bool full() const { return size_ > kChunk - kSumsPerLine; }
+  /// True if 64 elements may not fit any more.
+  bool full() const { return size_ > kChunk - 64; }
   std::int32_t element(std::size_t i) const { return elements_[i]; }
   void clear() { size_ = 0; }
-  void add(std::int32_t element) { elements_[size_++] = element; }
+  /// Appends first + i for each bit i of `found`; those of `awake` stay without input as well.
+  void add(std::int32_t first, std::uint64_t found, std::uint64_t awake);
   /// Replaces the list by elements [begin, begin + count).
   void set_range(std::size_t begin, std::size_t count);
 
@@ -30,7 +32,8 @@ class ElementList {
   /// After a run: the place's element has to be computed at the next tick.
   bool awake(std::size_t i) const { return values_[idle_][i] != 0; }
 
-  /// Takes the input of the elements, which is zero from then on.
+  /// Takes the input of the elements, which is zero from then on, and drops those that have none
+  /// and are not awake.
   void take_input(std::size_t lane);
   void no_input();
   /// Computes copies of the elements' states.
@@ -62,6 +65,7 @@ class ElementList {
   std::size_t size_ = 0;
   int aimed_at_ = -1;  // changes of the columns
   Buffer<std::int32_t> elements_;
+  Buffer<std::int32_t> stays_;  // not 0 for elements that stay in the list
   std::vector<Buffer<std::int32_t>> values_;   // columns, states, ticks, inputs
   std::vector<Buffer<std::int64_t>> outputs_;  // per component
   std::vector<float> input_scales_;

@@ -1,7 +1,6 @@
 #include "nodes/element_list.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 #include "engine/channel.hpp"
@@ -27,7 +26,6 @@ class EventDriven final : public RuntimeNode {
         lines_(lines_of(n_)),
         last_(lanes() * n_),
         awake_(lanes() * lines_),
-        waiting_(lanes() * lines_),
         index_(kChunk + 16),
         payload_(kChunk + 16) {
     for (Input& input : inputs) input.wants_marks = true;
@@ -107,8 +105,7 @@ class EventDriven final : public RuntimeNode {
 
   void import_own(std::int64_t, const StateView& state) override {
     const auto* idle = static_cast<const std::int64_t*>(state.at("idle").data);
-    std::fill_n(awake_.data(), awake_.size(), std::uint16_t{0});
-    std::fill_n(waiting_.data(), waiting_.size(), std::uint8_t{0});
+    std::fill_n(awake_.data(), awake_.size(), LineMask{0});
     awake_count_ = 0;
     for (std::size_t i = 0; i < last_.size(); ++i) {
       last_[i] = tick_ - std::clamp(idle[i], std::int64_t{0}, kMostIdle);
@@ -141,9 +138,7 @@ class EventDriven final : public RuntimeNode {
   };
 
   void wake(std::size_t lane, std::size_t element) {
-    const std::size_t line = lane * lines_ + element / kSumsPerLine;
-    awake_[line] = static_cast<std::uint16_t>(awake_[line] | 1u << element % kSumsPerLine);
-    waiting_[line] = 1;
+    set_mark(awake_.data() + lane * lines_, element);
     ++awake_count_;
   }
 
@@ -159,24 +154,21 @@ class EventDriven final : public RuntimeNode {
     return static_cast<std::int32_t>(std::clamp(tick - last_[at] - 1, std::int64_t{0}, most));
   }
 
-  /// Visits the lines that have input or somebody awake.
+  /// Lists and computes the elements that have input or are awake.
   void run_lane(std::int64_t step, std::size_t lane) {
     marked_.clear();
     for (const Input& input : inputs) {
       if (!input.clean()) marked_.push_back(input.marks(lane).data());
     }
-    marked_.push_back(waiting_.data() + lane * lines_);
-    constexpr std::size_t kWord = sizeof(std::uint64_t);
-    for (std::size_t line = 0; line < lines_; line += kWord) {
-      const std::size_t count = std::min(kWord, lines_ - line);
-      std::uint64_t any = 0;
-      for (const std::uint8_t* marks : marked_) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, marks + line, count);
-        any |= word;
-      }
-      if (any == 0) continue;
-      for (std::size_t i = line; i < line + count; ++i) take_line(step, lane, i);
+    LineMask* awake = awake_.data() + lane * lines_;
+    for (std::size_t line = 0; line < lines_; line += kLines) {
+      const std::size_t bytes = std::min(kLines, lines_ - line) * sizeof(LineMask);
+      const std::uint64_t up = take_lines(awake + line, bytes);
+      std::uint64_t found = up;
+      for (LineMask* marks : marked_) found |= take_lines(marks + line, bytes);
+      if (found == 0) continue;
+      list_.add(static_cast<std::int32_t>(line * kSumsPerLine), found, up);
+      if (list_.full()) compute(step, lane);
     }
     compute(step, lane);
     for (std::size_t c = 0; c < components_.size(); ++c) {
@@ -187,35 +179,29 @@ class EventDriven final : public RuntimeNode {
     }
   }
 
-  /// Lists the elements of a line that are to be computed.
-  void take_line(std::int64_t step, std::size_t lane, std::size_t line) {
-    bool any = false;
-    for (std::uint8_t* marks : marked_) {
-      any |= marks[line] != 0;
-      marks[line] = 0;
+  static constexpr std::size_t kLines = sizeof(std::uint64_t) / sizeof(LineMask);
+
+  /// The masks of up to four lines as one, the first line in the lowest bits; zero from then on.
+  static std::uint64_t take_lines(LineMask* lines, std::size_t bytes) {
+    std::uint64_t word = 0;
+    if (bytes == sizeof word) {
+      std::memcpy(&word, lines, sizeof word);
+      if (word != 0) std::memset(lines, 0, sizeof word);
+    } else {
+      std::memcpy(&word, lines, bytes);
+      std::memset(lines, 0, bytes);
     }
-    if (!any) return;
-    unsigned found = awake_[lane * lines_ + line];
-    awake_[lane * lines_ + line] = 0;
-    for (Input& input : inputs) {
-      if (input.clean()) continue;
-      const std::uint32_t* sums = input.sums_of_part(lane) + line * kSumsPerLine;
-      for (unsigned i = 0; i < kSumsPerLine; ++i) found |= unsigned{sums[i] != 0} << i;
-    }
-    for (; found != 0; found &= found - 1) {
-      list_.add(static_cast<std::int32_t>(line * kSumsPerLine) + std::countr_zero(found));
-    }
-    if (list_.full()) compute(step, lane);
+    return word;
   }
 
   void compute(std::int64_t step, std::size_t lane) {
+    list_.take_input(lane);
     if (list_.size() == 0) return;
     for (std::size_t i = 0; i < list_.size(); ++i) {
       std::int64_t& last = last_[lane * n_ + static_cast<std::size_t>(list_.element(i))];
       list_.idle(i) = idle_ticks(lane * n_ + static_cast<std::size_t>(list_.element(i)), tick_);
       last = tick_;
     }
-    list_.take_input(lane);
     list_.run(lane);
     list_.store_states(lane);
     for (std::size_t i = 0; i < list_.size(); ++i) {
@@ -296,9 +282,8 @@ class EventDriven final : public RuntimeNode {
   std::size_t n_;
   std::size_t lines_;                // of a lane
   Buffer<std::int64_t> last_;        // tick that computed an element
-  Buffer<std::uint16_t> awake_;      // a bit for each element of a line
-  Buffer<std::uint8_t> waiting_;     // lines with somebody awake
-  std::vector<std::uint8_t*> marked_;  // of the lane at work: marks of its inputs, and waiting_
+  Buffer<LineMask> awake_;
+  std::vector<LineMask*> marked_;  // by the inputs of the lane at work
   std::size_t awake_count_ = 0;
   std::int64_t tick_ = -1;  // number of the last one
   std::vector<Component> components_;

@@ -125,11 +125,10 @@ void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
   }
 }
 
-void DeliveryTable::mark_lines(const Bucket& bucket, std::size_t base, std::uint8_t* lines) const {
-  const auto mark = [=](std::uint32_t target) { lines[(base + target) / kSumsPerLine] = 1; };
+void DeliveryTable::mark(const Bucket& bucket, std::size_t base, LineMask* lines) const {
   for (const SegmentCursor& cursor : bucket) {
     const std::uint32_t* words = cursor.at + layout_.header_words();
-    for (std::uint32_t m = 0; m < cursor.count; ++m) mark(layout_.target(words, m));
+    for (std::uint32_t m = 0; m < cursor.count; ++m) set_mark(lines, base + layout_.target(words, m));
   }
 }
 
@@ -159,7 +158,7 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
     const auto run = [&] {
       while (!bucket.empty()) {
         const std::size_t base = lane * arena.stride() + own.rows.base;
-        if (marks_) mark_lines(bucket, base, arena.marks());
+        if (marks_) mark(bucket, base, arena.marks());
         run_segments(bucket, arena.sums() + base);
         forward(bucket, step, calendar);
       }

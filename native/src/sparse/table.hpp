@@ -56,8 +56,8 @@ class DeliveryTable {
   void size_calendars();
   void absorb(std::int64_t emitted, std::int64_t due_from, Partition& part, std::size_t lane);
   void run_segments(Bucket& bucket, std::uint32_t* sums);
-  /// Marks the lines of sums that a bucket adds to, for event-driven targets.
-  void mark_lines(const Bucket& bucket, std::size_t base, std::uint8_t* lines) const;
+  /// Marks the sums that a bucket adds to, for event-driven targets.
+  void mark(const Bucket& bucket, std::size_t base, LineMask* lines) const;
   void forward(Bucket& bucket, std::int64_t step, Calendar& calendar);
   const std::uint32_t* after(const std::uint32_t* segment) const {
     return segment + layout_.header_words() + layout_.body_words(segment[0]);

@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "engine/ports.hpp"
 #include "synapses/projection.hpp"
 
 namespace procgraph {
@@ -27,9 +26,9 @@ class Conv2d final : public Projection {
   }
 
   void mark(const EventList& due, std::size_t delay,
-            std::span<std::uint8_t> lines) const override {
+            std::span<LineMask> lines) const override {
     visit(due, delay, [lines](std::int64_t target, std::uint32_t) {
-      lines[static_cast<std::size_t>(target) / kSumsPerLine] = 1;
+      set_mark(lines.data(), static_cast<std::size_t>(target));
     });
   }
 

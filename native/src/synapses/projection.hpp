@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/events.hpp"
+#include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
@@ -24,9 +25,9 @@ class Projection {
   /// Adds the synapses of delay number `delay` of all elements in `due` to the targets' sums.
   virtual void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const = 0;
 
-  /// Marks the lines of sums that `deliver` adds to, or more than those.
-  virtual void mark(const EventList&, std::size_t, std::span<std::uint8_t> lines) const {
-    std::fill(lines.begin(), lines.end(), std::uint8_t{1});
+  /// Marks the sums that `deliver` adds to, or more than those.
+  virtual void mark(const EventList&, std::size_t, std::span<LineMask> lines) const {
+    std::fill(lines.begin(), lines.end(), kWholeLine);
   }
 
   /// Takes over quantised weights, in the order of the Program's tensor. The span holds one weight

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/ports.hpp"
-
 namespace procgraph {
 
 Segments::Segments(std::int32_t n_pre, const std::vector<std::int32_t>& delays,
@@ -96,11 +94,11 @@ void Segments::deliver(const EventList& due, std::size_t delay, std::uint32_t* s
   }
 }
 
-void Segments::mark(const EventList& due, std::size_t delay, std::span<std::uint8_t> lines) const {
+void Segments::mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const {
   for (std::size_t e = 0; e < due.size(); ++e) {
     const Range range = find(static_cast<std::size_t>(due.index()[e]), delay);
     for (std::size_t i = range.begin; i < range.end; ++i) {
-      lines[static_cast<std::size_t>(targets_[i]) / kSumsPerLine] = 1;
+      set_mark(lines.data(), static_cast<std::size_t>(targets_[i]));
     }
   }
 }

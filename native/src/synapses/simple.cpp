@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "engine/ports.hpp"
 #include "synapses/projection.hpp"
 
 namespace procgraph {
@@ -25,9 +24,9 @@ class OneToOne final : public Projection {
     }
   }
 
-  void mark(const EventList& due, std::size_t, std::span<std::uint8_t> lines) const override {
+  void mark(const EventList& due, std::size_t, std::span<LineMask> lines) const override {
     for (std::size_t e = 0; e < due.size(); ++e) {
-      lines[static_cast<std::size_t>(due.index()[e]) / kSumsPerLine] = 1;
+      set_mark(lines.data(), static_cast<std::size_t>(due.index()[e]));
     }
   }
 

@@ -31,7 +31,7 @@ class Sparse final : public Projection {
     segments_.deliver(due, delay, sums);
   }
   void mark(const EventList& due, std::size_t delay,
-            std::span<std::uint8_t> lines) const override {
+            std::span<LineMask> lines) const override {
     segments_.mark(due, delay, lines);
   }
   void set_weights(std::span<const std::int32_t> weights) override {

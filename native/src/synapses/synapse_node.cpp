@@ -184,7 +184,7 @@ void SynapseNode::emit(std::int64_t step) {
       if (due.size() == 0) continue;
       Input& target = fused_->target();
       projection_->deliver(due, d, target.sums(lane));
-      const std::span<std::uint8_t> lines = target.marks(lane);
+      const std::span<LineMask> lines = target.marks(lane);
       if (!lines.empty()) projection_->mark(due, d, lines);
     }
   }

@@ -1,6 +1,7 @@
 #include "nodes/element_list.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "engine/channel.hpp"
@@ -10,6 +11,10 @@ namespace {
 
 constexpr std::int64_t kAwake = -1;  // in a checkpoint
 constexpr std::int64_t kMostIdle = std::int64_t{1} << 61;
+
+// Masks of four lines are looked at as one word, the first line in the lowest bits.
+constexpr std::size_t kLines = sizeof(std::uint64_t) / sizeof(LineMask);
+static_assert(std::endian::native == std::endian::little);
 
 /// An element-wise node that computes, at a tick, the elements that have input and those that are
 /// awake: that may spike without input. The others keep the states of the tick that computed them
@@ -52,8 +57,9 @@ class EventDriven final : public RuntimeNode {
     show_arrays(step, tick_, false);
     const auto clean = [](const Input& input) { return input.clean(); };
     if (awake_count_ == 0 && std::all_of(inputs.begin(), inputs.end(), clean)) return;
+    const bool anybody_awake = awake_count_ != 0;
     awake_count_ = 0;
-    for (std::size_t lane = 0; lane < lanes(); ++lane) run_lane(step, lane);
+    for (std::size_t lane = 0; lane < lanes(); ++lane) run_lane(step, lane, anybody_awake);
     for (Input& input : inputs) input.mark_clean();
     for (Output& output : outputs) output.count(step);
   }
@@ -155,18 +161,25 @@ class EventDriven final : public RuntimeNode {
   }
 
   /// Lists and computes the elements that have input or are awake.
-  void run_lane(std::int64_t step, std::size_t lane) {
+  void run_lane(std::int64_t step, std::size_t lane, bool anybody_awake) {
     marked_.clear();
     for (const Input& input : inputs) {
       if (!input.clean()) marked_.push_back(input.marks(lane).data());
     }
     LineMask* awake = awake_.data() + lane * lines_;
+    if (anybody_awake) marked_.push_back(awake);
     for (std::size_t line = 0; line < lines_; line += kLines) {
       const std::size_t bytes = std::min(kLines, lines_ - line) * sizeof(LineMask);
-      const std::uint64_t up = take_lines(awake + line, bytes);
-      std::uint64_t found = up;
-      for (LineMask* marks : marked_) found |= take_lines(marks + line, bytes);
-      if (found == 0) continue;
+      if (bytes == sizeof(std::uint64_t) && none_marked(line)) continue;
+      std::uint64_t up = 0;
+      std::memcpy(&up, awake + line, bytes);
+      std::uint64_t found = 0;
+      for (LineMask* marks : marked_) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, marks + line, bytes);
+        std::memset(marks + line, 0, bytes);
+        found |= word;
+      }
       list_.add(static_cast<std::int32_t>(line * kSumsPerLine), found, up);
       if (list_.full()) compute(step, lane);
     }
@@ -179,19 +192,15 @@ class EventDriven final : public RuntimeNode {
     }
   }
 
-  static constexpr std::size_t kLines = sizeof(std::uint64_t) / sizeof(LineMask);
-
-  /// The masks of up to four lines as one, the first line in the lowest bits; zero from then on.
-  static std::uint64_t take_lines(LineMask* lines, std::size_t bytes) {
-    std::uint64_t word = 0;
-    if (bytes == sizeof word) {
-      std::memcpy(&word, lines, sizeof word);
-      if (word != 0) std::memset(lines, 0, sizeof word);
-    } else {
-      std::memcpy(&word, lines, bytes);
-      std::memset(lines, 0, bytes);
+  /// True if no element of four lines is marked or awake.
+  bool none_marked(std::size_t line) const {
+    std::uint64_t any = 0;
+    for (const LineMask* marks : marked_) {
+      std::uint64_t word;
+      std::memcpy(&word, marks + line, sizeof word);
+      any |= word;
     }
-    return word;
+    return any == 0;
   }
 
   void compute(std::int64_t step, std::size_t lane) {
@@ -283,7 +292,7 @@ class EventDriven final : public RuntimeNode {
   std::size_t lines_;                // of a lane
   Buffer<std::int64_t> last_;        // tick that computed an element
   Buffer<LineMask> awake_;
-  std::vector<LineMask*> marked_;  // by the inputs of the lane at work
+  std::vector<LineMask*> marked_;  // of the lane at work: by inputs, and awake_
   std::size_t awake_count_ = 0;
   std::int64_t tick_ = -1;  // number of the last one
   std::vector<Component> components_;

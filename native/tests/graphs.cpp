@@ -27,7 +27,7 @@ NodeSpec elementwise(const std::string& name, const std::string& kernel, std::in
   NodeSpec node{.name = name, .op = "elementwise", .n = n};
   node.attr_count = 3;
   node.attrs = [kernel, draws](Packer& out) {
-    out.text("kernel", kernel).text("hash", "1").field("draws", draws);
+    out.text("kernel", kernel).text("hash", "1").field("draws", draws).text("execution", "clock");
   };
   return node;
 }

@@ -222,7 +222,7 @@ TEST(kernels_are_found_by_name_and_hash) {
   Builder b;
   NodeSpec node = lif(b, "l", 2);
   node.attrs = [](Packer& out) {
-    out.text("kernel", "test_lif").text("hash", "2").field("draws", 0);
+    out.text("kernel", "test_lif").text("hash", "2").field("draws", 0).text("execution", "clock");
   };
   b.node(node);
   b.schedule(0);

@@ -88,6 +88,7 @@ def _processes(config: Config) -> list[dict[str, Any]]:
                 "ports": known,
                 "period": str(process.period),
                 "device": process.device or "auto",
+                "execution": process.execution,
             }
         )
     return rows

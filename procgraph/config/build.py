@@ -13,7 +13,7 @@ from procgraph.config.locate import Locator
 from procgraph.config.models import ChannelEntry, ProcessEntry, validated
 from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node
-from procgraph.config.types import NESTED, Argument, arguments, nested_arguments, nested_types
+from procgraph.config.types import COMMON, NESTED, Argument, arguments, nested_arguments, nested_types
 from procgraph.config.views import PortReference, parse_port, split_channel
 from procgraph.errors import ConnectionError, DeviceError, ParameterError, ProcgraphError, ShapeError, did_you_mean
 from procgraph.spec.declare import Param
@@ -111,7 +111,7 @@ class Builder:
             return self._drawn(what, argument, entry.node)
         if argument.is_path and isinstance(value, str):
             return self.folder / value
-        if argument.takes_array and argument.name not in ("shape", "period", "phase", "device"):
+        if argument.takes_array and argument.name not in COMMON:
             if arrays.is_array_path(value):
                 value = arrays.load_array(value, self.folder)
             elif isinstance(value, dict) and (argument.declared is not None or arrays.looks_generated(value)):

@@ -24,6 +24,7 @@ from procgraph.config.types import (
 )
 from procgraph.spec import units
 from procgraph.spec.declare import Param
+from procgraph.spec.event import EXECUTIONS
 from procgraph.spec.process import Process
 
 __all__ = ["json_schema", "schema_text"]
@@ -38,6 +39,11 @@ COMMON_SCHEMAS: dict[str, dict[str, Any]] = {
     "period": {"description": "steps between ticks, or a time such as '16 ms'", "$ref": "#/$defs/steps", "default": 1},
     "phase": {"description": "step of the first tick, below the period", "$ref": "#/$defs/steps", "default": 0},
     "device": {"description": "pins the Process, such as 'cpu'", "type": ["string", "null"], "default": None},
+    "execution": {
+        "description": "compute all elements at every tick, or only those with input",
+        "enum": list(EXECUTIONS),
+        "default": "clock",
+    },
 }
 
 

@@ -35,7 +35,7 @@ __all__ = [
     "nested_types",
 ]
 
-COMMON = ("shape", "period", "phase", "device")
+COMMON = ("shape", "period", "phase", "device", "execution")
 NESTED = {
     "Synapse": "type of synapses that can learn",
     "Rule": "plasticity rule",

@@ -346,8 +346,8 @@ class Runtime(Figures):
         self._check_idle("restore")
         step, seed, state = read_checkpoint(path, self.program.digest, self._batch)
         self._host.reset(seed)
+        self._variables.import_changed(state)  # first: a state may only be put in place where its parameters hold
         self._executor.import_state(step, seed, state)
-        self._variables.import_changed(state)
         self._host.import_state(state)
         self._seed = seed
 

@@ -77,6 +77,8 @@ class Process:
         period: steps between ticks, or a time such as ``"16 ms"``.
         phase: step of the first tick, below the period.
         device: pins the Process, e.g. ``"cpu"``.
+        execution: ``"clock"`` computes every element at every tick, ``"event"`` only elements that have input or may
+            spike by themselves, and ``"auto"`` what the compiler expects to be faster.
         values: parameters, and initial values of state variables.
 
     Raises:
@@ -108,10 +110,12 @@ class Process:
         period: int | str = 1,
         phase: int | str = 0,
         device: str | None = None,
+        execution: str = "clock",
         **values: Any,
     ) -> None:
         self.name = _check_name(name, type(self).__name__)
         self.device = device
+        self.execution = _check_execution(type(self), execution)
         self.period, self.phase = period, phase
         self.connections: list[Connection] = []
         self.incoming: list[Connection] = []
@@ -176,6 +180,10 @@ class Process:
         if isinstance(declared, Out) and declared.limit is not None:
             return int(np.max(np.abs(self.values[declared.limit])))
         return int(getattr(declared.type, "limit", 0)) if isinstance(declared, Out) else 0
+
+    def event_rate(self, dt: float) -> float | None:
+        """Expected events per element in ``dt`` ms, as far as parameters tell; None if they do not."""
+        return None
 
     # -- names, ports, variables -------------------------------------------------------------------------------------
 
@@ -286,7 +294,7 @@ class Process:
         for key in given:
             if key not in settable:
                 raise UnknownNameError(
-                    f"{self.label} has no parameter {key!r}.{did_you_mean(key, [*settable, 'name', 'shape', 'period', 'phase', 'device'])}"
+                    f"{self.label} has no parameter {key!r}.{did_you_mean(key, [*settable, 'name', 'shape', 'period', 'phase', 'device', 'execution'])}"
                 )
         values: dict[str, Any] = {}
         for key, declared in settable.items():
@@ -337,6 +345,12 @@ def _check_name(name: str | None, kind: str) -> str | None:
     if name is not None and (not isinstance(name, str) or not name or not all(c.isalnum() or c in "_-" for c in name)):
         raise ParameterError(f"{kind}.name is {name!r}; allowed: letters, digits, '_' and '-'.")
     return name
+
+
+def _check_execution(cls: type[Process], execution: str) -> str:
+    from procgraph.spec.event import check_execution
+
+    return check_execution(cls, execution)
 
 
 def _check_state(value: Any, what: str, dtype: str) -> Any:

@@ -168,13 +168,13 @@ def _input_dtype(declared: In) -> str:
     return declared.type.dtype if isinstance(declared.type, Array) else "int32"
 
 
-def trace(process: Process, dt: float) -> Kernel:
-    """Call ``step`` with symbols and collect what it does.
+def trace(process: Process, dt: float, form: Any = None) -> Kernel:
+    """Call ``step`` with symbols and collect what it does; ``form`` stands for the class where it is given.
 
     Raises:
         TraceError: ``step`` leaves the expression language, or returns something that is not declared.
     """
-    cls = type(process)
+    cls = form or type(process)
     declarations = cls.declarations
     tape = Tape()
     symbols: dict[str, Expr] = {}

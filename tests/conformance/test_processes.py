@@ -15,6 +15,7 @@ from procgraph import processes as zoo
 from procgraph.compiler.backend import available_backends
 from procgraph.errors import ParameterError
 from procgraph.spec.declare import In, Out, Param
+from procgraph.spec.event import why_not_event_driven
 from procgraph.spec.process import Process
 from procgraph.spec.trace import is_elementwise
 
@@ -30,6 +31,7 @@ HOST_ONLY = {
 
 BUILTIN = {name: getattr(zoo, name) for name in zoo.__all__}
 ELEMENTWISE = sorted(name for name, cls in BUILTIN.items() if is_elementwise(cls))
+EVENT_DRIVEN = [name for name in ELEMENTWISE if not why_not_event_driven(BUILTIN[name])]
 BACKENDS = sorted(set(available_backends()) - {"reference"})
 
 
@@ -70,13 +72,31 @@ def drive(process: Process, shape: tuple[int, ...], rng: np.random.Generator) ->
             current.c_out.connect(process.port(key))
 
 
-def elementwise_graph(name: str, shape: tuple[int, ...], per_element: bool, period: int) -> Callable[[], pg.Graph]:
+def drive_sparsely(process: Process, shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    """Connect events to every input, such that most elements have none at most ticks."""
+    n = int(np.prod(shape))
+    for key, declared in process.declarations.items():
+        if isinstance(declared, In):
+            source = zoo.PoissonSource(shape=(n,), rate=40.0)
+            if declared.type.kind == "events":
+                source.s_out.connect(process.port(key).flatten())
+                continue
+            far = float(np.max(np.abs(process.values.get("v_th", 1.0) - process.values.get("v_reset", 0.0))))
+            synapse = zoo.OneToOne(rng.normal(0.6, 0.5, n) * far, delay=rng.integers(0, 4, n))
+            source.s_out.connect(synapse.s_in)
+            synapse.a_out.connect(process.port(key).flatten())
+
+
+def elementwise_graph(
+    name: str, shape: tuple[int, ...], per_element: bool, period: int, execution: str = "clock"
+) -> Callable[[], pg.Graph]:
     def build() -> pg.Graph:
         rng = np.random.default_rng(sum(map(ord, name)) + len(shape))
         cls = BUILTIN[name]
         values = vary(cls, shape, rng) if per_element else {}
-        process = cls(name="subject", shape=shape, period=period, phase=period - 1, **values)
-        drive(process, shape, rng)
+        timing = {"period": period, "phase": period - 1}
+        process = cls(name="subject", shape=shape, execution=execution, **timing, **values)
+        (drive if execution == "clock" else drive_sparsely)(process, shape, rng)
         return pg.Graph(process, dt=0.5, seed=3)
 
     return build
@@ -99,6 +119,16 @@ def test_element_wise(name: str, per_element: bool, shape: tuple[int, ...], back
     emitted = [v for k, v in result.items() if k.startswith("subject.") and isinstance(v, np.ndarray)]
     assert emitted
     assert len(shape) == 1 or any(v.size for v in emitted)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("per_element", [False, True], ids=["common", "per-element"])
+@pytest.mark.parametrize("name", EVENT_DRIVEN)
+def test_event_driven(name: str, per_element: bool, shape: tuple[int, ...], backend: str) -> None:
+    build = elementwise_graph(name, shape, per_element, 1 + len(shape) % 2, "event")
+    result = same(build, backend, batch=1 + len(shape) % 2)
+    assert shape == (1,) or any(v.size for k, v in result.items() if k.startswith("subject."))
 
 
 SYNAPSES: dict[str, Callable[[np.random.Generator], Process]] = {

@@ -9,11 +9,12 @@ import numpy as np
 import procgraph as pg
 from procgraph import processes as zoo
 from procgraph.processes import rules
+from procgraph.spec.event import why_not_event_driven
 from procgraph.spec.process import Process
 
 RULES = tuple(getattr(rules, name) for name in rules.__all__)
 # Neurons with a threshold near 1, and others with the size of the weights that make them spike.
-NEURONS = ("LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "PoissonNeuron", "SigmaDelta", "ResonateAndFire")
+NEURONS = ("LIF", "LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "PoissonNeuron", "SigmaDelta", "ResonateAndFire")
 SCALES = {
     "AdEx": 1500.0,
     "AlphaCondLIF": 40.0,
@@ -142,6 +143,9 @@ class Builder:
                 values["v_th"] = self.values(0.3, 1.5, n)
         if kind == "Izhikevich":
             values["v"] = self.rng.uniform(-70, -50, n)
+        if not why_not_event_driven(getattr(zoo, kind)):
+            values["execution"] = self.pick("clock", "event", "event", "auto")
+            values["bias"] = self.pick(0.0, 0.0, self.values(-0.1, 0.4, n))
         process = getattr(zoo, kind)(name=self.name(kind), shape=n, **values, **self.timing())
         self.add(process, process.s_out)
         self.driven += [(process, getattr(process, port)) for port in ("a_in", "exc_in", "inh_in") if port in declared]

@@ -108,6 +108,7 @@ struct ElementwiseAttrs {
   std::string kernel;
   std::string hash;
   std::int32_t draws = 0;
+  bool event_driven = false;
 };
 /// What all synapse nodes have in common.
 struct SynapseAttrs {

@@ -159,15 +159,15 @@ Array Engine::Impl::read(std::string_view name, std::string_view section,
   if (section != "state" || node.states.empty()) return node.read_parameter(section, item);
   const StateColumn& state = find_state(node, item);
   Array out(state.spec->dtype, {batch, static_cast<std::int64_t>(state.n)});
-  std::memcpy(out.data.get(), state.data.data(), out.nbytes());
+  node.read_state(state, out.data.get());
   return out;
 }
 
 void Engine::Impl::write(std::string_view name, std::string_view section, std::string_view item,
                          const ArrayView& values) {
   RuntimeNode& node = find_node(name);
+  node.materialise(step - 1);
   if (section != "state" || node.states.empty()) {
-    node.materialise(step - 1);
     for (Output& output : node.outputs) {
       if (output.dense) output.dense->draw_from(step);
     }
@@ -181,6 +181,7 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
   }
   StateColumn& state = find_state(node, item);
   check_shape(name, item, values, state.spec->dtype, {batch, static_cast<std::int64_t>(state.n)});
+  node.catch_up();
   std::memcpy(state.data.data(), values.data, state.data.size());
 }
 
@@ -218,7 +219,7 @@ int Engine::Impl::record_state(std::string_view name, std::string_view item, std
   RuntimeNode& node = find_node(name);
   StateColumn& state = find_state(node, item);
   if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
-  recorders.push_back(std::make_unique<Recorder>(state, node.lanes(), every));
+  recorders.push_back(std::make_unique<Recorder>(node, state, every));
   return static_cast<int>(recorders.size()) - 1;
 }
 

@@ -70,6 +70,7 @@ bool Channel::pull_range(std::int64_t step, std::size_t lane, std::size_t begin,
 
 void Channel::pull_events(const EventList& events, std::size_t lane) {
   std::uint32_t* sums = target_->sums(lane);
+  mark(events, lane);
   const std::int32_t* index = events.index();
   const std::int32_t* payload = events.payload();
   for (std::size_t e = 0; e < events.size(); ++e) {
@@ -85,8 +86,25 @@ void Channel::pull_events(const EventList& events, std::size_t lane) {
   }
 }
 
+/// Tells an event-driven target where events arrive.
+void Channel::mark(const EventList& events, std::size_t lane) {
+  const std::span<LineMask> marks = target_->marks(lane);
+  if (marks.empty()) return;
+  for (std::size_t e = 0; e < events.size(); ++e) {
+    const auto row = static_cast<std::size_t>(events.index()[e]);
+    if (!mapped()) {
+      set_mark(marks.data(), row);
+      continue;
+    }
+    for (std::int32_t m = row_begin_[row]; m < row_begin_[row + 1]; ++m) {
+      set_mark(marks.data(), static_cast<std::size_t>(row_target_[static_cast<std::size_t>(m)]));
+    }
+  }
+}
+
 void Channel::pull_current(std::int64_t from, std::size_t lane) {
   std::uint32_t* sums = target_->sums(lane);
+  target_->mark_all(lane);
   const std::int32_t* values = source_->current(from, lane);
   if (!mapped()) {
     loops_->add(sums, values, source_->n());
@@ -159,6 +177,7 @@ void Channel::drain() {
     BoundedQueue& queue = queues_[lane];
     if (queue.size() == 0) continue;
     std::uint32_t* sums = target_->sums(lane);
+    target_->mark_all(lane);
     for (std::size_t i = 0; i < queue.size(); ++i) {
       sums[queue[i].index] += static_cast<std::uint32_t>(queue[i].payload);
     }

@@ -46,6 +46,7 @@ class Channel {
  private:
   void pull_events(const EventList& events, std::size_t lane);
   void pull_current(std::int64_t from, std::size_t lane);
+  void mark(const EventList& events, std::size_t lane);
   void route(const EventList& events);
   void enqueue(std::size_t lane, std::int64_t step);
   void build_map();

@@ -127,6 +127,7 @@ class Importer {
     actions_.push_back([&input, data, lanes = static_cast<std::size_t>(engine_.batch)] {
       for (std::size_t lane = 0; lane < lanes; ++lane) {
         std::memcpy(input.sums(lane), data + lane * input.n(), input.n() * sizeof *data);
+        input.mark_all(lane);
       }
     });
   }

@@ -40,6 +40,13 @@ Array export_values(Output& output, std::int64_t last) {
   return out;
 }
 
+/// As it is stored: an event-driven node says in a value of its own how old that is.
+Array export_stored(const StateColumn& state, std::int64_t lanes) {
+  Array out(state.spec->dtype, {lanes, static_cast<std::int64_t>(state.n)});
+  std::memcpy(out.data.get(), state.data.data(), out.nbytes());
+  return out;
+}
+
 Array export_sums(Input& input, std::int32_t batch) {
   Array out(DType::int32, {batch, static_cast<std::int64_t>(input.n())});
   if (input.clean()) {
@@ -84,7 +91,7 @@ State Engine::Impl::export_state() {
     const std::string& name = node->spec().name;
     node->materialise(last);
     for (const StateColumn& state : node->states) {
-      out.emplace(text(name, "/state/", state.spec->name), read(name, "state", state.spec->name));
+      out.emplace(text(name, "/state/", state.spec->name), export_stored(state, batch));
     }
     for (Input& input : node->inputs) {
       if (input.port().kind == PortKind::array) continue;

@@ -13,7 +13,8 @@ constexpr std::int32_t kMaxRows = 64;
 constexpr std::int64_t kMaxElements = 1 << 26;  // of all rows
 
 bool every_step(const Node& node) {
-  return node.period == 1 && std::holds_alternative<ElementwiseAttrs>(node.attrs);
+  const auto* attrs = std::get_if<ElementwiseAttrs>(&node.attrs);
+  return node.period == 1 && attrs != nullptr && !attrs->event_driven;
 }
 
 /// The synapse node behind a channel if payloads can pass through it element by element.

@@ -21,7 +21,10 @@ std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& con
   if (std::holds_alternative<PlasticAttrs>(spec.attrs)) return make_plastic(spec, context);
   if (spec.synapse() != nullptr) return make_synapse(spec, context);
   if (spec.is_host()) return make_host(spec, context);
-  if (std::holds_alternative<ElementwiseAttrs>(spec.attrs)) return make_elementwise(spec, context);
+  if (const auto* elements = std::get_if<ElementwiseAttrs>(&spec.attrs)) {
+    return elements->event_driven ? make_event_driven(spec, context)
+                                  : make_elementwise(spec, context);
+  }
   if (std::holds_alternative<EventSourceAttrs>(spec.attrs)) return make_event_source(spec, context);
   if (std::holds_alternative<DenseSourceAttrs>(spec.attrs)) return make_dense_source(spec, context);
   return make_argmax(spec, context);

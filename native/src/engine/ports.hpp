@@ -7,6 +7,7 @@
 
 #include "engine/buffer.hpp"
 #include "engine/events.hpp"
+#include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
@@ -136,6 +137,16 @@ class Input {
     offset_ = offset;
     stride_ = stride;
   }
+  void place_marks(LineMask* marks) { marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr; }
+  /// Of an event-driven node: which sums of a lane something may have been added to. Empty for
+  /// others.
+  std::span<LineMask> marks(std::size_t lane) const {
+    if (marks_ == nullptr) return {};
+    return {marks_ + lane * (stride_ / kSumsPerLine), lines_of(n())};
+  }
+  void mark_all(std::size_t lane) const {
+    for (LineMask& mark : marks(lane)) mark = kWholeLine;
+  }
   /// Position of the first sum in the arena.
   std::size_t offset() const { return offset_; }
   bool summed() const { return port_->kind != PortKind::array && !channels.empty(); }
@@ -160,7 +171,7 @@ class Input {
   bool delivered() const { return delivered_; }
   void mark_delivered() { delivered_ = true; }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
-  std::uint32_t* sums_of_part(std::size_t lane) { return sums_ + lane * stride_; }
+  std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
   void clear();
   /// Values of an array input in `step`.
   const std::byte* held(std::int64_t step, std::size_t lane);
@@ -175,6 +186,7 @@ class Input {
   RuntimeNode* owner = nullptr;
   std::vector<Channel*> channels;
   std::vector<DenseFeed> feeds;
+  bool wants_marks = false;
 
  private:
   const InputPort* port_;
@@ -182,6 +194,7 @@ class Input {
   std::uint32_t* sums_ = nullptr;
   std::size_t offset_ = 0;
   std::size_t stride_ = 0;
+  LineMask* marks_ = nullptr;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
   bool delivered_ = false;

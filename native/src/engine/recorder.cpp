@@ -18,7 +18,8 @@ void Recorder::sample(std::int64_t step) {
   if ((step + 1) % every_ != 0) return;
   if (state_ != nullptr) {
     steps_.push_back(step);
-    sample_values(state_->data.data(), state_->data.size());
+    samples_.resize(samples_.size() + state_->data.size());
+    node_->read_state(*state_, samples_.data() + samples_.size() - state_->data.size());
     return;
   }
   const PortKind kind = output_->port().kind;
@@ -69,7 +70,7 @@ Recording Recorder::collect_samples() const {
   out.steps = copy_of(DType::int64, steps_);
   const auto count = static_cast<std::int64_t>(steps_.size());
   if (state_ != nullptr) {
-    out.samples = Array(state_->spec->dtype, {count, static_cast<std::int64_t>(lanes_),
+    out.samples = Array(state_->spec->dtype, {count, static_cast<std::int64_t>(node_->lanes()),
                                               static_cast<std::int64_t>(state_->n)});
   } else {
     const OutputPort& port = output_->port();

@@ -12,8 +12,8 @@ namespace procgraph {
 class Recorder {
  public:
   Recorder(Output& output, std::int64_t every) : output_(&output), every_(every) {}
-  Recorder(StateColumn& state, std::size_t lanes, std::int64_t every)
-      : state_(&state), lanes_(lanes), every_(every) {}
+  Recorder(const RuntimeNode& node, const StateColumn& state, std::int64_t every)
+      : node_(&node), state_(&state), every_(every) {}
 
   void sample(std::int64_t step);
   Recording collect() const;
@@ -26,8 +26,8 @@ class Recorder {
   Recording collect_samples() const;
 
   Output* output_ = nullptr;
-  StateColumn* state_ = nullptr;
-  std::size_t lanes_ = 1;
+  const RuntimeNode* node_ = nullptr;
+  const StateColumn* state_ = nullptr;
   std::int64_t every_;
   std::vector<std::int64_t> steps_;
   std::vector<std::int32_t> lane_;

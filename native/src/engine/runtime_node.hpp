@@ -99,6 +99,12 @@ class RuntimeNode {
   virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
   /// Null unless what the node emits in a step depends on nothing but the step.
   virtual const Draw* draw() const { return nullptr; }
+  /// Copies a state as it is after the last tick, all lanes.
+  virtual void read_state(const StateColumn& state, std::byte* out) const {
+    std::memcpy(out, state.data.data(), state.data.size());
+  }
+  /// Does what was put off, before a state is set.
+  virtual void catch_up() {}
   /// Makes the outputs of `step` readable where fusion has skipped them.
   virtual void materialise(std::int64_t) {}
   /// State that is neither a column, a port nor a history; keys follow "node/" in a checkpoint.
@@ -157,6 +163,7 @@ class RuntimeNode {
 };
 
 std::unique_ptr<RuntimeNode> make_elementwise(const Node& spec, const BuildContext& context);
+std::unique_ptr<RuntimeNode> make_event_driven(const Node& spec, const BuildContext& context);
 std::unique_ptr<RuntimeNode> make_event_source(const Node& spec, const BuildContext& context);
 std::unique_ptr<RuntimeNode> make_dense_source(const Node& spec, const BuildContext& context);
 std::unique_ptr<RuntimeNode> make_argmax(const Node& spec, const BuildContext& context);

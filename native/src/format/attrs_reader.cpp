@@ -26,11 +26,30 @@ void check_kernel_values(const Field& node, const NamedTensor& item, std::int32_
   }
 }
 
+void check_event_driven(const Field& node, const ElementwiseAttrs& attrs, const Node& partial) {
+  if (attrs.draws != 0) node.fail("draws random numbers; allowed for an event-driven node: none");
+  for (const auto& port : partial.inputs) {
+    if (port.kind == PortKind::array) {
+      node.fail(text("has the array input '", port.name, "'; allowed if event-driven: none"));
+    }
+  }
+  for (const auto& port : partial.outputs) {
+    if (port.kind == PortKind::current) {
+      node.fail(text("has the current output '", port.name, "'; allowed if event-driven: none"));
+    }
+  }
+}
+
 Attrs read_elementwise(const Field& node, const Field& attrs, const Node& partial) {
   ElementwiseAttrs out;
   out.kernel = attrs.at("kernel").str();
   out.hash = attrs.at("hash").str();
   out.draws = attrs.at("draws").int32(0, 256);
+  const Field execution = attrs.at("execution");
+  out.event_driven = execution.str() == "event";
+  if (!out.event_driven && execution.str() != "clock") {
+    execution.fail(text("is '", execution.str(), "'; allowed: 'clock', 'event'"));
+  }
   for (const auto& port : partial.inputs) {
     check_port(node, port.name, port.kind, port.kind, port.n, partial.n);
   }
@@ -38,6 +57,7 @@ Attrs read_elementwise(const Field& node, const Field& attrs, const Node& partia
     check_port(node, port.name, port.kind, port.kind, port.n,
                std::int64_t{partial.n} * port.components);
   }
+  if (out.event_driven) check_event_driven(node, out, partial);
   for (const auto& column : partial.columns) check_kernel_values(node, column, partial.n);
   for (const auto& state : partial.states) check_kernel_values(node, state, partial.n);
   return out;

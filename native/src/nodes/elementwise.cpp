@@ -5,7 +5,6 @@
 #include "engine/grain.hpp"
 #include "nodes/elementwise_part.hpp"
 #include "nodes/overrides.hpp"
-#include "nodes/parameters.hpp"
 
 namespace procgraph {
 namespace {
@@ -23,12 +22,11 @@ class Elementwise final : public RuntimeNode, private Draw {
               .kernel = context.kernels.find(attrs_.kernel, attrs_.hash),
               .layout = {},
               .key = {},
-              .columns = {},
-              .column_changes = 0,
+              .columns = Columns(spec),
               .components = {},
               .input_scales = {},
               .thresholds = {}} {
-    build_columns();
+    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
     build_components();
     build_layout();
     for (const auto& port : spec.inputs) {
@@ -76,7 +74,7 @@ class Elementwise final : public RuntimeNode, private Draw {
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
-    const double values = 0.04 * static_cast<double>(core_.columns.size() + 2 * inputs.size()) +
+    const double values = 0.04 * static_cast<double>(core_.columns.all().size() + 2 * inputs.size()) +
                           0.08 * static_cast<double>(states.size() + core_.components.size()) +
                           0.25 * attrs_.draws;
     return kSmallCost + values * static_cast<double>(lanes() * core_.n);
@@ -120,29 +118,21 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
   Array read_parameter(std::string_view section, std::string_view name) const override {
-    const ColumnValues* column = find_column(section, name);
+    const ColumnValues* column = core_.columns.find(section, name);
     if (column == nullptr) no_parameter(section, name);
-    Array out(column->spec->dtype, {column->common ? 1 : spec().n});
-    std::memcpy(out.data.get(), column->data.data(), out.nbytes());
-    return out;
+    return core_.columns.read(*column);
   }
 
   void write_parameter(std::string_view section, std::string_view name,
                        const ArrayView& values) override {
-    auto* column = const_cast<ColumnValues*>(find_column(section, name));
+    const ColumnValues* column = core_.columns.find(section, name);
     if (column == nullptr) no_parameter(section, name);
-    check_values(spec().name, name, values, column->spec->dtype, {1, spec().n});
-    set_column(*column, values.data, values.count() == 1);
-    column->written = true;
-    core_.thresholds = useful_thresholds(attrs_, core_.columns);
+    core_.columns.write(*column, values);
+    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
   }
 
   std::vector<std::pair<std::string, std::string>> written_parameters() const override {
-    std::vector<std::pair<std::string, std::string>> names;
-    for (const auto& column : core_.columns) {
-      if (column.written) names.emplace_back("column", column.spec->name);
-    }
-    return names;
+    return core_.columns.written();
   }
 
  private:
@@ -157,32 +147,6 @@ class Elementwise final : public RuntimeNode, private Draw {
       core_.loops.clamp_count(out, n, limit);
     }
     return count;
-  }
-
-  void build_columns() {
-    for (const auto& column : spec().columns) {
-      auto& values = core_.columns.emplace_back();
-      values.spec = &column;
-      set_column(values, column.values->data, column.values->count == 1);
-    }
-    core_.thresholds = useful_thresholds(attrs_, core_.columns);
-  }
-
-  void set_column(ColumnValues& column, const void* data, bool common) {
-    const std::size_t size = common ? kChunk : core_.n;
-    if (column.data.size() != size || column.data.empty()) column.data = Buffer<std::int32_t>(size);
-    column.common = common;
-    std::memcpy(column.data.data(), data, (common ? 1 : core_.n) * sizeof(std::int32_t));
-    if (common) std::fill_n(column.data.data(), kChunk, column.data[0]);
-    ++core_.column_changes;
-  }
-
-  const ColumnValues* find_column(std::string_view section, std::string_view name) const {
-    if (section != "column") return nullptr;
-    for (const auto& column : core_.columns) {
-      if (column.spec->name == name) return &column;
-    }
-    return nullptr;
   }
 
   void build_components() {

@@ -19,7 +19,7 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       draws_(std::max<std::size_t>(core.layout.draws, 1) * kChunk),
       event_index_(kChunk + 16),
       event_payload_(kChunk + 16),
-      first_state_(core.columns.size()),
+      first_state_(core.columns.all().size()),
       first_input_(first_state_ + core.states.size()),
       first_output_(first_input_ + core.inputs.size()),
       pointers_(first_output_ + core.components.size()),
@@ -117,8 +117,8 @@ void ElementwisePart::keep_outputs(std::int64_t step, const Span& span) {
 /// Columns and states stay where they are from step to step.
 void ElementwisePart::aim_fixed(const Span& span) {
   constexpr std::size_t kItem = sizeof(std::int32_t);
-  for (std::size_t i = 0; i < core_.columns.size(); ++i) {
-    const ColumnValues& column = core_.columns[i];
+  for (std::size_t i = 0; i < core_.columns.all().size(); ++i) {
+    const ColumnValues& column = core_.columns.all()[i];
     point(i, column.data.data() + (column.common ? 0 : span.begin),
           column.common ? 0 : kChunk * kItem);
   }
@@ -127,7 +127,7 @@ void ElementwisePart::aim_fixed(const Span& span) {
     point(first_state_ + i, core_.states[i].data.data() + element * kItem, kChunk * kItem);
   }
   const bool stays = spans_.size() == 1 && span.end - span.begin <= kChunk;
-  aimed_at_ = stays ? core_.column_changes : -1;
+  aimed_at_ = stays ? core_.columns.changes() : -1;
 }
 
 void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
@@ -168,7 +168,7 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
 
 void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
   const Span& span = spans_[number];
-  if (aimed_at_ != core_.column_changes) aim_fixed(span);
+  if (aimed_at_ != core_.columns.changes()) aim_fixed(span);
   aim_inputs(step, span);
   for (std::size_t i = 0; i < emitters_.size(); ++i) aim_emitter(i, step, number);
   for (std::size_t begin = span.begin;;) {

@@ -4,19 +4,10 @@
 #include <vector>
 
 #include "engine/runtime_node.hpp"
+#include "nodes/columns.hpp"
 #include "random/philox.hpp"
 
 namespace procgraph {
-
-constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
-
-/// Values that a kernel reads: one for all elements, repeated for a whole chunk, or one each.
-struct ColumnValues {
-  const NamedTensor* spec;
-  bool common;
-  bool written = false;
-  Buffer<std::int32_t> data;  // bits of float32 or int32
-};
 
 /// Where an output component of the kernel lies in its port.
 struct Component {
@@ -35,8 +26,7 @@ struct ElementwiseCore {
   Kernel kernel;
   KernelLayout layout;
   Key key;
-  std::vector<ColumnValues> columns;
-  int column_changes = 0;
+  Columns columns;
   std::vector<Component> components;
   std::vector<float> input_scales;
   /// Where not empty, the kernel only counts how many of these are below its draw.

@@ -36,6 +36,19 @@ struct Layout {
     return format == Format::wide ? 2 * count : count;
   }
   std::uint32_t target_mask() const { return (1u << target_bits) - 1; }
+  /// Target of synapse number m of a segment whose body begins at `words`.
+  std::uint32_t target(const std::uint32_t* words, std::size_t m) const {
+    switch (format) {
+      case Format::index16:
+        return words[m / 2] >> (m % 2 * 16) & 0xFFFF;
+      case Format::index32:
+        return words[m];
+      case Format::wide:
+        return words[2 * m];
+      default:
+        return words[m] & target_mask();
+    }
+  }
   std::uint32_t weight_shift() const { return target_bits - zero_bits; }
   const char* name() const;
 };

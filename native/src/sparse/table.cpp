@@ -24,6 +24,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
   stale_ = false;
   std::vector<Member> members;
   synapses_ = 0;
+  marks_ = false;
   longest_ = 0;
   for (SynapseNode* node : nodes_) {
     const Member& member = members.emplace_back(*node);
@@ -31,6 +32,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     Input& target = node->outputs[0].channels[0]->target();
     if (std::find(targets_.begin(), targets_.end(), &target) == targets_.end()) {
       targets_.push_back(&target);
+      marks_ |= target.wants_marks;
     }
     if (member.delays().empty()) continue;
     longest_ = std::max(longest_, member.delays().back());
@@ -118,6 +120,13 @@ void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
   }
 }
 
+void DeliveryTable::mark(const Bucket& bucket, std::size_t base, LineMask* lines) const {
+  for (const SegmentCursor& cursor : bucket) {
+    const std::uint32_t* words = cursor.at + layout_.header_words();
+    for (std::uint32_t m = 0; m < cursor.count; ++m) set_mark(lines, base + layout_.target(words, m));
+  }
+}
+
 /// Sends cursors on to the segments that they stand at; those still due in `step` stay.
 void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calendar) {
   std::size_t kept = 0;
@@ -146,15 +155,16 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
   }
 }
 
-void DeliveryTable::deliver(std::int64_t step, std::size_t part, std::uint32_t* arena,
-                            std::size_t stride) {
+void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
   Partition& own = parts_[part];
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     Calendar& calendar = own.calendars[lane];
     Bucket& bucket = calendar.buckets[bucket_of(step)];
     const auto run = [&] {
       while (!bucket.empty()) {
-        run_segments(bucket, arena + lane * stride + own.rows.base);
+        const std::size_t base = lane * arena.stride() + own.rows.base;
+        if (marks_) mark(bucket, base, arena.marks());
+        run_segments(bucket, arena.sums() + base);
         forward(bucket, step, calendar);
       }
     };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/arena.hpp"
 #include "engine/ports.hpp"
 #include "procgraph/engine.hpp"
 #include "sparse/builder.hpp"
@@ -36,7 +37,7 @@ class DeliveryTable {
   /// Fetches what `deliver` will need first.
   void prepare(std::int64_t step, std::size_t part) const;
   /// Takes up what the source emitted in the step before and adds what is due in `step`.
-  void deliver(std::int64_t step, std::size_t part, std::uint32_t* arena, std::size_t stride);
+  void deliver(std::int64_t step, std::size_t part, Arena& arena);
 
   TableStorage storage() const;
 
@@ -57,6 +58,8 @@ class DeliveryTable {
   void size_calendars();
   void absorb(std::int64_t emitted, std::int64_t due_from, Partition& part, std::size_t lane);
   void run_segments(Bucket& bucket, std::uint32_t* sums);
+  /// Marks the sums that a bucket adds to, for event-driven targets.
+  void mark(const Bucket& bucket, std::size_t base, LineMask* lines) const;
   void forward(Bucket& bucket, std::int64_t step, Calendar& calendar);
   const std::uint32_t* after(const std::uint32_t* segment) const {
     return segment + layout_.header_words() + layout_.body_words(segment[0]);
@@ -72,6 +75,7 @@ class DeliveryTable {
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay
   std::int64_t synapses_ = 0;
+  bool marks_ = false;  // a target is event-driven
   bool stale_ = true;
 };
 

@@ -166,7 +166,7 @@ void SparseTables::announce(std::int64_t step) {
 
 void SparseTables::deliver(std::int64_t step, std::size_t part) {
   for (const auto& table : tables_) table->prepare(step, part);
-  for (auto& table : tables_) table->deliver(step, part, arena_.sums(), arena_.stride());
+  for (auto& table : tables_) table->deliver(step, part, arena_);
 }
 
 }  // namespace procgraph

@@ -21,6 +21,21 @@ class Conv2d final : public Projection {
   }
 
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const override {
+    visit(due, delay, [sums](std::int64_t target, std::uint32_t product) {
+      sums[target] += product;
+    });
+  }
+
+  void mark(const EventList& due, std::size_t delay,
+            std::span<LineMask> lines) const override {
+    visit(due, delay, [lines](std::int64_t target, std::uint32_t) {
+      set_mark(lines.data(), static_cast<std::size_t>(target));
+    });
+  }
+
+  /// Calls `add` with the target and weight times payload of each synapse.
+  template <class Add>
+  void visit(const EventList& due, std::size_t delay, Add add) const {
     const std::int32_t height = attrs_.in_shape[1];
     const std::int32_t width = attrs_.in_shape[2];
     for (std::size_t e = 0; e < due.size(); ++e) {
@@ -35,7 +50,7 @@ class Conv2d final : public Projection {
         const std::int32_t row = rows[tap.u];
         const std::int32_t column = columns[tap.v];
         if ((row | column) < 0) continue;
-        sums[tap.first + row * std::int64_t{attrs_.out_shape[2]} + column] += payload * tap.weight;
+        add(tap.first + row * std::int64_t{attrs_.out_shape[2]} + column, payload * tap.weight);
       }
     }
   }

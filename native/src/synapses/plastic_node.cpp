@@ -101,7 +101,10 @@ std::int64_t PlasticNode::synapse_count() const {
 }
 
 std::size_t PlasticNode::storage_bytes() const {
-  const std::size_t values = sizeof(float) * attrs_.variables.size() * lanes();
+  const auto variables = std::count_if(items_.begin(), items_.end(), [](const auto& item) {
+    return item.second.kind == Item::Kind::variable;
+  });
+  const std::size_t values = sizeof(float) * static_cast<std::size_t>(variables) * lanes();
   std::size_t bytes = values * static_cast<std::size_t>(synapse_count());
   for (const auto& rows : synapses_.ranges) bytes += rows->bytes();
   return bytes;

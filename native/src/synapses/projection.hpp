@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "engine/events.hpp"
+#include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
@@ -22,6 +24,11 @@ class Projection {
 
   /// Adds the synapses of delay number `delay` of all elements in `due` to the targets' sums.
   virtual void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const = 0;
+
+  /// Marks the sums that `deliver` adds to, or more than those.
+  virtual void mark(const EventList&, std::size_t, std::span<LineMask> lines) const {
+    std::fill(lines.begin(), lines.end(), kWholeLine);
+  }
 
   /// Takes over quantised weights, in the order of the Program's tensor. The span holds one weight
   /// where the Program has a common one.

@@ -100,6 +100,15 @@ std::size_t Segments::bytes() const {
              (segment_delay_.size() + targets_.size() + weights_.size() + order_.size());
 }
 
+void Segments::mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const {
+  for (std::size_t e = 0; e < due.size(); ++e) {
+    const Range range = find(static_cast<std::size_t>(due.index()[e]), delay);
+    for (std::size_t i = range.begin; i < range.end; ++i) {
+      set_mark(lines.data(), static_cast<std::size_t>(targets_[i]));
+    }
+  }
+}
+
 void Segments::set_weights(std::span<const std::int32_t> weights) {
   if (weights.size() == 1) {
     weights_.assign(1, weights[0]);

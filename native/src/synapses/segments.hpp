@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/events.hpp"
+#include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
 
@@ -27,6 +28,8 @@ class Segments {
   /// `visit_all` hands all synapses over in ascending number; it is called twice.
   void build(std::int64_t count, const std::function<void(const SegmentVisitor&)>& visit_all);
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const;
+  /// Marks the sums that `deliver` adds to.
+  void mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const;
   /// One common weight, or one per synapse.
   void set_weights(std::span<const std::int32_t> weights);
   std::size_t bytes() const;

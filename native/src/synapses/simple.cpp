@@ -24,6 +24,12 @@ class OneToOne final : public Projection {
     }
   }
 
+  void mark(const EventList& due, std::size_t, std::span<LineMask> lines) const override {
+    for (std::size_t e = 0; e < due.size(); ++e) {
+      set_mark(lines.data(), static_cast<std::size_t>(due.index()[e]));
+    }
+  }
+
   void set_weights(std::span<const std::int32_t> weights) override {
     weights_.assign(weights.begin(), weights.end());
   }

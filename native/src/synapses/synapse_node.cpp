@@ -83,6 +83,7 @@ Output& SynapseNode::source() const {
 void SynapseNode::take_history(std::int64_t step) {
   build_projection();
   const std::int32_t delay = inputs[0].channels[0]->spec().delay;
+  last_events_ = step;
   for (std::int32_t age = 1; age <= attrs_.delays.largest; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       history_.at(step - age, lane).append(source().events.at(step - age - delay, lane));
@@ -115,6 +116,7 @@ void SynapseNode::reset() {
 void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
   RuntimeNode::seek(step, seed);
   stored_step_ = step - 1;
+  last_events_ = step;  // what a checkpoint puts into the history is not looked at
 }
 
 bool SynapseNode::passes_dense() const {
@@ -132,6 +134,7 @@ void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
 }
 
 void SynapseNode::list_dense(std::int64_t last) {
+  last_events_ = last;
   for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       EventList& events = history_.at(last - age, lane);
@@ -156,14 +159,19 @@ void SynapseNode::absorb(std::int64_t step) {
   if (plain && input.clean()) {
     Channel& channel = *input.channels[0];
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      history_.at(step, lane).append(channel.source().events.at(step - channel.spec().delay, lane));
+      const EventList& events = channel.source().events.at(step - channel.spec().delay, lane);
+      if (events.size() == 0) continue;
+      history_.at(step, lane).append(events);
+      last_events_ = step;
     }
     return;
   }
   input.pull(step);
   if (!ticks) return;
   input.drain();
-  if (!input.clean()) collect(step);
+  if (input.clean()) return;
+  collect(step);
+  last_events_ = step;
   input.clear();
 }
 
@@ -178,6 +186,10 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
+  if (step - last_events_ > attrs_.delays.largest) {
+    if (fused_ == nullptr) outputs[0].set_silent(step, true);
+    return;
+  }
   if (fused_ == nullptr) {
     emit_to_ring(step);
     return;
@@ -186,7 +198,11 @@ void SynapseNode::emit(std::int64_t step) {
   for (std::size_t d = 0; d < delays.size(); ++d) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       const EventList& due = history_.at(step - delays[d], lane);
-      if (due.size() != 0) projection_->deliver(due, d, fused_->target().sums(lane));
+      if (due.size() == 0) continue;
+      Input& target = fused_->target();
+      projection_->deliver(due, d, target.sums(lane));
+      const std::span<LineMask> lines = target.marks(lane);
+      if (!lines.empty()) projection_->mark(due, d, lines);
     }
   }
 }

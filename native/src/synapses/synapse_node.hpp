@@ -86,6 +86,7 @@ class SynapseNode final : public RuntimeNode {
   std::int32_t rows_delay_ = 0;
   SparseTables* tables_ = nullptr;
   bool merged_ = false;
+  std::int64_t last_events_ = 0;   // no later step has left events in the history
   std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
   std::vector<float> written_;     // weights set at run time
   mutable std::optional<Projection::Load> load_;

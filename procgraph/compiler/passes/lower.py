@@ -8,16 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.compiler.codegen.cpp import KERNEL_TABLE, render_table
+from procgraph.compiler.event_cost import worth_event_driven
 from procgraph.compiler.flat import FlatGraph, Link, PortKey
 from procgraph.errors import ConnectionError, ParameterError, ShapeError
 from procgraph.ir.connectivity import binomial_table, rule_size, synapse_count
 from procgraph.ir.nodes import Channel, Input, KernelSource, Node, Output, SpikeIR, column
 from procgraph.ir.philox import rule_key
 from procgraph.spec.declare import In, Out, State
+from procgraph.spec.event import event_form
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process, to_steps
 from procgraph.spec.rules import Rule
-from procgraph.spec.trace import column_values, is_elementwise, trace
+from procgraph.spec.trace import Kernel, column_values, is_elementwise, trace
 
 __all__ = ["element_columns", "initial_state", "lower"]
 
@@ -30,21 +32,28 @@ def lower(flat: FlatGraph) -> SpikeIR:
     names = sorted(flat.leaves)
     ir = SpikeIR(dt, flat.graph.seed, [_node(name, flat.leaves[name], flat, dt) for name in names])
     numbers = {flat.leaves[name]: i for i, name in enumerate(names)}
-    ir.kernels = _user_kernels(flat)
     for link in flat.links:
         if link.chain[0].source.type.kind != "queue":
             ir.channels.append(_channel(link, flat.shapes, ir, numbers, dt))
     ir.channels.sort(key=lambda c: c.sort_key)
+    processes = [flat.leaves[name] for name in names]
+    for number in worth_event_driven(ir, processes):
+        _set_kernel(ir.nodes[number], processes[number], dt, "event")
+    ir.kernels = _user_kernels(ir, processes)
     return ir
 
 
-def _user_kernels(flat: FlatGraph) -> list[KernelSource]:
+def _user_kernels(ir: SpikeIR, processes: list[Process]) -> list[KernelSource]:
     """Source of every kernel that is not built in."""
-    own = [trace(p, flat.graph.dt) for p in flat.leaves.values() if is_elementwise(type(p)) and not type(p).builtin]
-    for process in flat.leaves.values():
+    own = [
+        _trace(p, ir.dt, node.attrs["execution"])
+        for node, p in zip(ir.nodes, processes, strict=True)
+        if is_elementwise(type(p)) and not type(p).builtin
+    ]
+    for process in processes:
         rule = getattr(process, "rule", None)
         if isinstance(rule, Rule) and (rule.generated or not type(rule).builtin):
-            own += rule.kernels(flat.graph.dt).values()
+            own += rule.kernels(ir.dt).values()
     kernels = {k.hash: k for k in own}
     made = [KernelSource(k.name, k.hash, render_table([k], KERNEL_TABLE)) for k in kernels.values()]
     return sorted(made, key=lambda k: (k.name, k.hash))
@@ -63,7 +72,7 @@ def _node(name: str, process: Process, flat: FlatGraph, dt: float) -> Node:
     node = Node(name, type(process).__name__, "host", 1, period, phase, device=process.device)
     _add_ports(node, process, shapes)
     if is_elementwise(type(process)):
-        _element_wise(node, process, shapes, dt * period)
+        _element_wise(node, process, shapes, dt)
     elif type(process).structure is not Process.structure:
         attrs = process.structure(shapes, dt)
         node.op = attrs.pop("op")
@@ -148,18 +157,33 @@ def _sized(made: Any, n: int, process: Process) -> Any:
 
 
 def _element_wise(node: Node, process: Process, shapes: dict[str, Shape], dt: float) -> None:
-    kernel = trace(process, dt)
     lead = {k: d.components for k, d in process.declarations.items() if isinstance(d, Out)}
     port, shape = next(iter(shapes.items()))
     node.op = "elementwise"
     node.n = _size(shape) // lead.get(port, 1)
-    node.columns = element_columns(process, node.n, dt, process.values, [(a.name, a.dtype) for a in kernel.columns])
+    _set_kernel(node, process, dt, "event" if process.execution == "event" else "clock")
     for key, declared in process.declarations.items():
         if isinstance(declared, State):
             node.states.append(
                 _sized(column(key, initial_state(process, key, declared), declared.dtype), node.n, process)
             )
-    node.attrs = {"kernel": kernel.name, "hash": kernel.hash, "draws": len(kernel.draws)}
+
+
+def _set_kernel(node: Node, process: Process, dt: float, execution: str) -> None:
+    """The kernel of a node and the columns that it reads."""
+    kernel, ticks = _trace(process, dt, execution), dt * node.period
+    names = [(a.name, a.dtype) for a in kernel.columns]
+    node.columns = element_columns(process, node.n, ticks, process.values, names)
+    node.attrs = {
+        "kernel": kernel.name,
+        "hash": kernel.hash,
+        "draws": len(kernel.draws),
+        "execution": execution,
+    }
+
+
+def _trace(process: Process, dt: float, execution: str) -> Kernel:
+    return trace(process, dt, event_form(type(process)) if execution == "event" else None)
 
 
 def initial_state(process: Process, key: str, declared: State) -> Any:

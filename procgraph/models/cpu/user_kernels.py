@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from procgraph.errors import BackendError
 from procgraph.ir.nodes import KernelSource, Node, SpikeIR
 from procgraph.spec.declare import Draw
+from procgraph.spec.event import IDLE, event_form
 from procgraph.spec.process import registry
 from procgraph.spec.rules import steps_by_hash
 from procgraph.spec.trace import Namespace, nested, settle
@@ -107,6 +108,8 @@ def _process_kernel(node: Node) -> Callable[[Arrays, Arrays, Arrays, Sequence[fl
         )
     draws = [k for k, d in cls.declarations.items() if isinstance(d, Draw)]
     names = [c.name for c in node.states]
+    if node.attrs["execution"] == "event":
+        cls, names = event_form(cls), [*names, IDLE]
 
     def kernel(
         columns: Arrays, states: Arrays, inputs: Arrays, scales: Sequence[float], outputs: Arrays, drawn: Arrays

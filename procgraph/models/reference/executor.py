@@ -253,9 +253,13 @@ class ReferenceExecutor:
 
     def read(self, node: int, section: str, name: str) -> Array:
         place, key = self._section(node, section, name)
-        return np.array(self.synapses[node].weights if section == "weights" else place[key])
+        if section == "weights":
+            return np.array(self.synapses[node].weights)
+        return np.array(self.models[node].present()[key] if section == "state" and node in self.models else place[key])
 
     def write(self, node: int, section: str, name: str, value: Array) -> None:
+        if node in self.models:
+            self.models[node].catch_up()
         place, key = self._section(node, section, name)
         if section == "weights":
             self.synapses[node].set_weights(value)

@@ -33,6 +33,26 @@ class Model(Protocol):
         """Initial states."""
         ...
 
+    def present(self) -> Arrays:
+        """The states as they are after the last tick."""
+        ...
+
+    def catch_up(self) -> None:
+        """Called before a state or column is set: what was put off is done now."""
+        ...
+
+
+class Eager:
+    """A model whose states are always up to date."""
+
+    states: Arrays
+
+    def present(self) -> Arrays:
+        return self.states
+
+    def catch_up(self) -> None:
+        pass
+
 
 def initial_states(node: Node, batch: int) -> Arrays:
     """Fresh state arrays (batch, n)."""
@@ -47,7 +67,7 @@ def to_fixed(value: NDArray[Any], bound: float, scale: int) -> NDArray[np.int32]
     return np.rint(clipped * np.float32(2.0**scale)).astype(np.int32)
 
 
-class ElementWise:
+class ElementWise(Eager):
     """Calls the Process class's own ``step`` on float32 and int32 arrays: it is the definition."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
@@ -67,6 +87,11 @@ class ElementWise:
         self.states = initial_states(self.node, self.batch)
 
     def tick(self, step: int, inputs: list[NDArray[Any]]) -> list[NDArray[Any] | None]:
+        self.states, emitted = self.compute(self.states, step, inputs)
+        return emitted
+
+    def compute(self, states: Arrays, step: int, inputs: list[NDArray[Any]]) -> tuple[Arrays, list[NDArray[Any] | None]]:
+        """The next states, and what each output emits."""
         name = self.node.type
         values = nested(self.columns)
         x: dict[str, Any] = {}
@@ -78,12 +103,10 @@ class ElementWise:
             x[draw_name] = draw(self.key, self.node.n, self.batch, step, number)
         scope = Namespace(values, name)
         with np.errstate(all="ignore"):
-            new, emitted = self.cls.step(scope, scope, Namespace(self.states, name), Namespace(x, name))
-            new = settle(new, {c.name: c.dtype for c in self.node.states})
-        for state in self.states:
-            if state in new:
-                self.states[state] = self._full(new[state], self.states[state].dtype, state)
-        return [self._emit(i, emitted[o.name]) for i, o in enumerate(self.node.outputs)]
+            new, emitted = self.cls.step(scope, scope, Namespace(states, name), Namespace(x, name))
+            new = settle(new, {k: v.dtype.name for k, v in states.items()})
+        after = {k: self._full(new[k], v.dtype, k) if k in new else v for k, v in states.items()}
+        return after, [self._emit(i, emitted[o.name]) for i, o in enumerate(self.node.outputs)]
 
     def _full(self, value: Any, dtype: Any, what: str) -> NDArray[Any]:
         array = np.asarray(value)
@@ -114,7 +137,7 @@ def _readable(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.dtype in (np.float32, np.int32, np.bool_) else array.astype(np.int32)
 
 
-class EventSource:
+class EventSource(Eager):
     """Emits listed events."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
@@ -135,7 +158,7 @@ class EventSource:
         return [np.broadcast_to(payload, (self.batch, output.n))]
 
 
-class DenseSource:
+class DenseSource(Eager):
     """Emits rows of a table."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
@@ -156,7 +179,7 @@ class DenseSource:
         return [to_fixed(row, output.bound, output.scale) if output.kind == "current" else row]
 
 
-class ArgMax:
+class ArgMax(Eager):
     """Counts events and emits the index of the largest count."""
 
     def __init__(self, node: Node, batch: int, seed: int) -> None:
@@ -192,4 +215,8 @@ MODELS: dict[str, Callable[[Node, int, int], Model]] = {
 
 def make_model(node: Node, batch: int, seed: int) -> Model:
     """The model of a node."""
+    if node.attrs.get("execution") == "event":
+        from procgraph.models.reference.event_driven import EventDriven
+
+        return EventDriven(node, batch, seed)
     return MODELS[node.op](node, batch, seed)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import CheckpointError
+from procgraph.models.reference.event_driven import AWAKE, MOST_IDLE, EventDriven
 from procgraph.models.reference.plastic import PlasticSynapse
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def export_state(executor: ReferenceExecutor) -> dict[str, Array]:
     for i, node in enumerate(executor.ir.nodes):
         if i in executor.models:
             entries |= {f"{node.name}/state/{k}": v.copy() for k, v in executor.models[i].states.items()}
+        model = executor.models.get(i)
+        if isinstance(model, EventDriven):
+            entries[f"{node.name}/idle"] = model.idle.copy()
         for port, accumulator in zip(node.inputs, executor.accumulators[i]):
             if port.kind != "array":
                 entries[f"{node.name}/in/{port.name}"] = accumulator.copy()
@@ -102,6 +106,10 @@ def import_state(executor: ReferenceExecutor, entries: Mapping[str, Array]) -> N
     for i, node in enumerate(executor.ir.nodes):
         for key, value in getattr(executor.models.get(i), "states", {}).items():
             value[...] = _take(entries, f"{node.name}/state/{key}", value.shape, value.dtype)
+        model = executor.models.get(i)
+        if isinstance(model, EventDriven):
+            idle = _take(entries, f"{node.name}/idle", model.idle.shape, np.int64)
+            model.idle = np.clip(idle, AWAKE, MOST_IDLE)
         for port, accumulator in zip(node.inputs, executor.accumulators[i]):
             if port.kind != "array":
                 accumulator[...] = _take(entries, f"{node.name}/in/{port.name}", accumulator.shape, np.int32)

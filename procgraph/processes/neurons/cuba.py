@@ -8,7 +8,7 @@ import numpy as np
 
 from procgraph.errors import ParameterError
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import where
+from procgraph.spec.functions import exp, exprelr, maximum, to_float, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
@@ -16,6 +16,18 @@ from procgraph.spec.types import Current, Spikes
 __all__ = ["CubaLIF", "lava_parameters"]
 
 NO_DECAY = 1e30  # a time constant so long that 1 - dt/tau is exactly 1
+NO_REST = 1e-38  # a decay so strong that a float32 value does not outlive it
+
+
+def _ratio(q: Any) -> Any:
+    """log(q) / (q - 1): n times this, divided by exprelr(n log(q)), is the sum of q**j for j = 0 ... n - 1."""
+    near = q == 1
+    return np.where(near, 1.0, np.log(q) / np.where(near, 1.0, q - 1))
+
+
+def _limit(drive: Any, mem: Any) -> Any:
+    """Where a potential that only its drive moves can come: the resting potential, or without leak as far as it goes."""
+    return np.clip(drive / np.maximum(mem, NO_REST), -NO_DECAY, NO_DECAY)
 
 
 class CubaLIF(Process):
@@ -55,12 +67,22 @@ class CubaLIF(Process):
             raise ParameterError(
                 f"CubaLIF: tau_syn and tau_mem must be at least dt = {dt:g} ms. Raise them or lower dt."
             )
+        q_syn, q_mem = np.maximum(1 - syn, NO_REST), np.maximum(1 - mem, NO_REST)
+        slow = np.maximum(q_syn, q_mem)
         return {
             "decay_syn": (1 - syn)[()],
             "decay_mem": (1 - mem)[()],
             "gain_syn": (p.w_in * syn)[()],
             "gain_mem": (p.r * mem)[()],
             "drive": (p.v_leak * mem + p.bias)[()],
+            "rate_syn": np.log(q_syn)[()],
+            "rate_mem": np.log(q_mem)[()],
+            "rate_slow": np.log(slow)[()],
+            "rate_gap": np.log(np.minimum(q_syn, q_mem) / slow)[()],
+            "sum_gain": (p.r * mem * (1 - syn) * _ratio(np.minimum(q_syn, q_mem) / slow))[()],
+            "sum_drive": ((p.v_leak * mem + p.bias) * _ratio(q_mem))[()],
+            "peak": np.minimum((1 - syn) / syn, 1 / mem)[()],
+            "most": _limit(p.v_leak * mem + p.bias, mem)[()],
         }
 
     @staticmethod
@@ -69,6 +91,17 @@ class CubaLIF(Process):
         v = s.v * d.decay_mem + i * d.gain_mem + d.drive
         spike = v > p.v_th
         return {"i": i, "v": where(spike, p.v_reset, v)}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        steps = to_float(n)
+        by_drive = steps * d.sum_drive / exprelr(steps * d.rate_mem)
+        by_i = s.i * (steps * d.sum_gain) * exp((steps - 1.0) * d.rate_slow) / exprelr(steps * d.rate_gap)
+        return {"i": s.i * exp(steps * d.rate_syn), "v": s.v * exp(steps * d.rate_mem) + by_i + by_drive}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return maximum(s.v, d.most) + maximum(s.i * d.gain_mem, 0.0) * d.peak < p.v_th
 
 
 def lava_parameters(

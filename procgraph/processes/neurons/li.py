@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.spec.declare import In, Out, Param, State
+from procgraph.spec.functions import exp, to_float
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Array, Current
@@ -35,10 +36,18 @@ class LI(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        decay = np.exp(-dt / p.tau_m)
-        return {"decay": decay, "drive": (p.v_rest + p.bias) * (1 - decay)}
+        decay, rest = np.exp(-dt / p.tau_m), p.v_rest + p.bias
+        return {"decay": decay, "drive": rest * (1 - decay), "rate": -dt / p.tau_m, "rest": rest}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
         v = s.v * d.decay + d.drive + x.a_in
         return {"v": v}, {"v_out": v}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        return {"v": d.rest + (s.v - d.rest) * exp(to_float(n) * d.rate)}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return True

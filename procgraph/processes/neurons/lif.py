@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import where
+from procgraph.spec.functions import exp, exprelr, maximum, to_float, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
 
-__all__ = ["IF", "LIF", "DualExpLIF", "ExpLIF", "exp_current_gain", "in_steps", "refractory_left"]
+__all__ = ["IF", "LIF", "DualExpLIF", "ExpLIF", "exp_current_gain", "in_steps", "refractory_left", "released"]
 
 
 def in_steps(time: Any, dt: float) -> Any:
@@ -25,12 +25,39 @@ def refractory_left(spike: Any, free: Any, left: Any, steps: Any) -> Any:
     return where(spike, steps, where(free, 0, left - 1))
 
 
+def released(p: Values, s: Values, n: Any) -> tuple[Any, Any, Any]:
+    """Of n steps without input: the potential before the free ones, their number, and the refractory steps left."""
+    start = where(s.refractory > 0, p.v_reset, s.v)
+    return start, to_float(maximum(n - s.refractory, 0)), maximum(s.refractory - n, 0)
+
+
 def exp_current_gain(tau_m: Any, tau_syn: Any, r_m: Any, dt: float) -> Any:
     """What a current that decays with ``tau_syn`` adds to the potential in the next step, per unit of it."""
     gap = 1 / np.asarray(tau_m) - 1 / np.asarray(tau_syn)
     safe = np.where(gap == 0, 1.0, gap)
     mean = np.where(gap == 0, dt, np.expm1(safe * dt) / safe)  # integral of exp(gap * t) over the step
     return (r_m / tau_m * np.exp(-dt / tau_m) * mean)[()]
+
+
+def exp_current_course(tau_m: Any, tau_syn: Any, r_m: Any, dt: float) -> dict[str, Any]:
+    """What ``exp_current_moved`` needs: rates per step of the current, of the slower of both decays and of their gap,
+    the gain per step, and the largest effect that a current has on the potential while it decays."""
+    m, syn = np.asarray(tau_m), np.asarray(tau_syn)
+    ratio = syn / m
+    near = ratio == 1
+    peak = np.where(near, np.exp(-1), np.where(near, 2.0, ratio) ** (1 / (1 - np.where(near, 2.0, ratio))))
+    return {
+        "rate_syn": (-dt / syn)[()],
+        "slow": (-dt / np.maximum(m, syn))[()],
+        "gap": (-dt * np.abs(1 / m - 1 / syn))[()],
+        "unit": (r_m * dt / m)[()],
+        "peak": (r_m * peak)[()],
+    }
+
+
+def exp_current_moved(i: Any, free: Any, slow: Any, gap: Any, unit: Any) -> Any:
+    """What a current ``i`` that decays exponentially moves the potential by in ``free`` steps."""
+    return i * (free * unit) * exp(free * slow) / exprelr(free * gap)
 
 
 class LIF(Process):
@@ -59,8 +86,9 @@ class LIF(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        decay = np.exp(-dt / p.tau_m)
-        return {"decay": decay, "drive": (p.v_rest + p.bias) * (1 - decay), "ref_steps": in_steps(p.t_ref, dt)}
+        decay, rest = np.exp(-dt / p.tau_m), p.v_rest + p.bias
+        drive, ref_steps = rest * (1 - decay), in_steps(p.t_ref, dt)
+        return {"decay": decay, "drive": drive, "ref_steps": ref_steps, "rate": -dt / p.tau_m, "rest": rest}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
@@ -69,6 +97,15 @@ class LIF(Process):
         spike = free & (v >= p.v_th)
         refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        start, free, left = released(p, s, n)
+        return {"v": d.rest + (start - d.rest) * exp(free * d.rate), "refractory": left}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return maximum(maximum(s.v, p.v_reset), d.rest) < p.v_th
 
 
 class ExpLIF(Process):
@@ -115,6 +152,9 @@ class ExpLIF(Process):
             "gain": exp_current_gain(p.tau_m, p.tau_syn, p.r_m, dt),
             "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
             "ref_steps": in_steps(p.t_ref, dt),
+            "rate_m": -dt / p.tau_m,
+            "rest": p.v_rest + p.r_m * p.bias,
+            **exp_current_course(p.tau_m, p.tau_syn, p.r_m, dt),
         }
 
     @staticmethod
@@ -125,6 +165,18 @@ class ExpLIF(Process):
         spike = free & (v >= p.v_th)
         refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"i": i, "v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        start, free, left = released(p, s, n)
+        i = s.i * exp((to_float(n) - free) * d.rate_syn)  # when v is let go
+        v = d.rest + (start - d.rest) * exp(free * d.rate_m) + exp_current_moved(i, free, d.slow, d.gap, d.unit)
+        return {"i": s.i * exp(to_float(n) * d.rate_syn), "v": v, "refractory": left}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        above = maximum(maximum(s.v, p.v_reset) - d.rest, 0.0)
+        return d.rest + above + maximum(s.i, 0.0) * d.peak < p.v_th
 
 
 class DualExpLIF(Process):
@@ -170,6 +222,10 @@ class DualExpLIF(Process):
             "gain_inh": exp_current_gain(p.tau_m, p.tau_inh, p.r_m, dt),
             "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
             "ref_steps": in_steps(p.t_ref, dt),
+            "rate_m": -dt / p.tau_m,
+            "rest": p.v_rest + p.r_m * p.bias,
+            **{f"{k}_exc": v for k, v in exp_current_course(p.tau_m, p.tau_exc, p.r_m, dt).items()},
+            **{f"{k}_inh": v for k, v in exp_current_course(p.tau_m, p.tau_inh, p.r_m, dt).items()},
         }
 
     @staticmethod
@@ -180,6 +236,22 @@ class DualExpLIF(Process):
         new = {"i_exc": s.i_exc * d.decay_exc + x.exc_in, "i_inh": s.i_inh * d.decay_inh + x.inh_in}
         new |= {"v": where(spike, p.v_reset, v), "refractory": refractory_left(spike, free, s.refractory, d.ref_steps)}
         return new, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        start, free, left = released(p, s, n)
+        steps = to_float(n)
+        exc, inh = s.i_exc * exp((steps - free) * d.rate_syn_exc), s.i_inh * exp((steps - free) * d.rate_syn_inh)
+        by_exc = exp_current_moved(exc, free, d.slow_exc, d.gap_exc, d.unit_exc)
+        by_inh = exp_current_moved(inh, free, d.slow_inh, d.gap_inh, d.unit_inh)
+        new = {"i_exc": s.i_exc * exp(steps * d.rate_syn_exc), "i_inh": s.i_inh * exp(steps * d.rate_syn_inh)}
+        return new | {"v": d.rest + (start - d.rest) * exp(free * d.rate_m) + by_exc + by_inh, "refractory": left}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        above = maximum(maximum(s.v, p.v_reset) - d.rest, 0.0)
+        to_come = maximum(s.i_exc, 0.0) * d.peak_exc + maximum(s.i_inh, 0.0) * d.peak_inh
+        return d.rest + above + to_come < p.v_th
 
 
 class IF(Process):
@@ -214,3 +286,12 @@ class IF(Process):
         spike = free & (v >= p.v_th)
         refractory = refractory_left(spike, free, s.refractory, d.ref_steps)
         return {"v": where(spike, p.v_reset, v), "refractory": refractory}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        start, free, left = released(p, s, n)
+        return {"v": start + free * d.drive, "refractory": left}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return (maximum(s.v, p.v_reset) < p.v_th) & (d.drive <= 0.0)

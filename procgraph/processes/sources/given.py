@@ -55,6 +55,11 @@ class SpikeSource(Process):
         totals = np.bincount(groups.reshape(-1), weights=np.abs(self.payload), minlength=1)
         return max(1, min(INT32_MAX, int(totals.max())))
 
+    def event_rate(self, dt: float) -> float:
+        """The same for any ``dt``: events are listed by tick."""
+        ticks = self.cycle or int(self.ticks.max(initial=0)) + 1
+        return self.ticks.size / ticks / int(np.prod(self.shape or ()))
+
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         return {
             "op": "event_source",

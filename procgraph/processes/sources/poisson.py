@@ -41,6 +41,9 @@ class PoissonSource(Process):
     u = Draw()
     rate = Param(10.0, "Hz", ge=0, doc="expected events per second")
 
+    def event_rate(self, dt: float) -> float:
+        return float(np.mean(self.values["rate"]) * dt / 1000)
+
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
         mean = np.asarray(per_step(p.rate, dt, MAX_MEAN, "PoissonSource.rate"))
@@ -70,6 +73,9 @@ class BernoulliSource(Process):
     s_out = Out(Spikes)
     u = Draw()
     rate = Param(10.0, "Hz", ge=0, doc="expected spikes per second")
+
+    def event_rate(self, dt: float) -> float:
+        return float(np.mean(self.values["rate"]) * dt / 1000)
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:

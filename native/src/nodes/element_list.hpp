@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/runtime_node.hpp"
+#include "nodes/columns.hpp"
+
+namespace procgraph {
+
+/// Runs the kernel of an event-driven node on a list of elements, wherever they lie. The kernel has
+/// one state more than its Process: the ticks without input before this one, for which it makes up
+/// first; it leaves there whether the element has to be computed at the next tick as well.
+class ElementList {
+ public:
+  /// `inputs` and `states` belong to the node and stay where they are.
+  ElementList(const Node& spec, Kernel kernel, const Columns& columns, std::vector<Input>& inputs,
+              std::vector<StateColumn>& states);
+
+  std::size_t size() const { return size_; }
+  /// True if 64 elements may not fit any more.
+  bool full() const { return size_ > kChunk - 64; }
+  std::int32_t element(std::size_t i) const { return elements_[i]; }
+  void clear() { size_ = 0; }
+  /// Appends first + i for each bit i of `found`; those of `awake` stay without input as well.
+  void add(std::int32_t first, std::uint64_t found, std::uint64_t awake);
+  /// Replaces the list by elements [begin, begin + count).
+  void set_range(std::size_t begin, std::size_t count);
+
+  /// Ticks without input of place i, for the next run.
+  std::int32_t& idle(std::size_t i) { return values_[idle_][i]; }
+  /// After a run: the place's element has to be computed at the next tick.
+  bool awake(std::size_t i) const { return values_[idle_][i] != 0; }
+
+  /// Takes the input of the elements, which is zero from then on, and drops those that have none
+  /// and are not awake.
+  void take_input(std::size_t lane);
+  void no_input();
+  /// Computes copies of the elements' states.
+  void run(std::size_t lane);
+  /// Puts the states in place.
+  void store_states(std::size_t lane);
+
+  /// Results of the last run: 4 bytes a place, or what an array output has.
+  const std::int32_t* state(std::size_t number) const { return values_[first_state_ + number].data(); }
+  const std::byte* output(std::size_t component) const {
+    return reinterpret_cast<const std::byte*>(outputs_[component].data());
+  }
+
+ private:
+  std::int32_t* state_of(std::size_t number, std::size_t lane) const {
+    StateColumn& state = states_[number];
+    return reinterpret_cast<std::int32_t*>(state.data.data()) + lane * state.n;
+  }
+  void aim_columns();
+
+  const Columns& columns_;
+  std::vector<Input>& inputs_;
+  std::vector<StateColumn>& states_;
+  Kernel kernel_;
+  KernelLayout layout_;
+  std::size_t first_state_;
+  std::size_t idle_;
+  std::size_t first_input_;
+  std::size_t size_ = 0;
+  int aimed_at_ = -1;  // changes of the columns
+  Buffer<std::int32_t> elements_;
+  Buffer<std::int32_t> stays_;  // not 0 for elements that stay in the list
+  std::vector<Buffer<std::int32_t>> values_;   // columns, states, ticks, inputs
+  std::vector<Buffer<std::int64_t>> outputs_;  // per component
+  std::vector<float> input_scales_;
+  std::vector<void*> pointers_;
+  pg_kernel_args args_ = {};
+};
+
+}  // namespace procgraph

@@ -4,6 +4,10 @@
 // Prints JSON: nanoseconds a step of the whole, of update and delivery alone, and the bandwidth of a copy.
 #include <sys/mman.h>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -61,6 +65,17 @@ struct Group {
 
 Floats real(Signed x) {
   return __builtin_convertvector(x, Floats);
+}
+
+/// One bit for each lane that is not 0.
+std::uint32_t set_lanes(Signed x) {
+#ifdef __AVX512F__
+  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(x));
+#else
+  std::uint32_t bits = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) bits |= x[lane] != 0 ? 1u << lane : 0u;
+  return bits;
+#endif
 }
 
 /// Refractoriness, threshold and reset; -1 for a spike.
@@ -166,11 +181,8 @@ class Neurons {
       if (Model::kWaits) store(refractory_ + k, g.refractory);
       if (Model::kReads) store(in + k, Signed{});
       if (Model::kReadsTwo) store(in2 + k, Signed{});
-      std::int32_t any = 0;
-      for (std::size_t lane = 0; lane < kLanes; ++lane) any |= spike[lane];
-      if (any == 0) continue;
-      for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        if (spike[lane] != 0) fired.push_back(static_cast<std::uint32_t>(k + lane));
+      for (std::uint32_t left = set_lanes(spike); left != 0; left &= left - 1) {
+        fired.push_back(static_cast<std::uint32_t>(k) + static_cast<std::uint32_t>(__builtin_ctz(left)));
       }
     }
   }

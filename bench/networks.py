@@ -182,7 +182,8 @@ class Bench:
 
     def limit_program(self) -> Path:
         source, program = HERE / "peers" / "limit.cpp", self.cache / "limit"
-        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        newest = max(path.stat().st_mtime for path in HERE.glob("peers/limit*"))
+        if not program.exists() or program.stat().st_mtime < newest:
             flags = ["-std=c++20", "-O3", "-march=native", "-ffast-math", "-Wno-psabi", "-pthread"]
             subprocess.run(["g++", *flags, source, "-o", program], check=True)
         return program
@@ -206,8 +207,7 @@ class Bench:
                 [self.python(peer), script, self.definition(name, network), self.brian_project(name, network)]
             )
         definition = self.definition(name, network)
-        threads = ["--threads", "2"] if name == "microcircuit" else []  # fits into less memory, see nest_peer.py
-        return last_line([self.python(peer), script, definition, *times(network), *threads, "--seed", str(self.seed)])
+        return last_line([self.python(peer), script, definition, *times(network), "--seed", str(self.seed)])
 
     def limit(self, network: Network, threads: int) -> dict[str, float]:
         given = [f"{key}={value}" for key, value in network.limit.items()]

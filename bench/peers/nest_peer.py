@@ -1,4 +1,4 @@
-"""One network in NEST: ``nest_peer.py DEFINITION.json [--seconds S] [--warmup W] [--threads N] [--seed N] [--spikes FILE]``.
+"""One network in NEST: ``nest_peer.py DEFINITION.json [--seconds S] [--warmup W] [--seed N] [--spikes FILE]``.
 
 Prints one line of JSON: seconds to build, CPU and wall-clock seconds of the timed part, rates in Hz. Runs in an environment with nest-simulator.
 """
@@ -26,12 +26,7 @@ def normal(mean: float, sd: float, low: float = -np.inf, high: float = np.inf) -
 
 
 def microcircuit(d: dict[str, Any]) -> list[Any]:
-    """Potjans & Diesmann (2014).
-
-    One synapse model a projection, because a model holds 134 million synapses a thread. Where a thread has few enough neurons (65,535) targets
-    are stored as indices, which saves 16 bytes a synapse: the full size then takes 10 GB in place of more than 14.
-    """
-    kind = "static_synapse_hpc" if nest.local_num_threads > 1 else "static_synapse"
+    """Potjans & Diesmann (2014); one synapse model a projection, because a model holds 134 million synapses a thread."""
     nest.SetKernelStatus({"keep_source_table": False})
     populations = []
     for i, size in enumerate(d["sizes"]):
@@ -57,7 +52,7 @@ def microcircuit(d: dict[str, Any]) -> list[Any]:
             if not d["synapses"][t][s]:
                 continue
             model = f"synapse_{t}_{s}"
-            nest.CopyModel(kind, model)
+            nest.CopyModel("static_synapse", model)
             limits = {"low": 0.0} if mean > 0 else {"high": 0.0}
             synapse = {
                 "synapse_model": model,
@@ -136,7 +131,6 @@ def main() -> None:
     parser.add_argument("definition", type=Path)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--warmup", type=float, default=0.1)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--spikes", type=Path, help="record all spikes of the timed part into this .npz file")
     arguments = parser.parse_args()
@@ -144,7 +138,7 @@ def main() -> None:
 
     nest.set_verbosity("M_ERROR")
     nest.ResetKernel()
-    nest.SetKernelStatus({"resolution": DT, "rng_seed": arguments.seed, "local_num_threads": arguments.threads})
+    nest.SetKernelStatus({"resolution": DT, "rng_seed": arguments.seed, "local_num_threads": 1})
     started = time.perf_counter()
     populations = NETWORKS[definition["network"]](definition)
     recorders = []

@@ -26,7 +26,6 @@ LEAST_SPIKES = 3  # of a neuron whose intervals have a CV
 BIN_MS, CHOSEN = 2.0, 200  # of the correlations
 CRITICAL = 1.358  # of the Kolmogorov distribution, for 5 %
 MEASURES = {"rate": "firing rate (Hz)", "cv": "CV of intervals", "correlation": "correlation"}
-COLOURS = {"ours": "#0072b2", "peer": "#d55e00"}
 
 
 def sample(path: Path, seconds: float | None) -> Sample:
@@ -110,40 +109,32 @@ def compare(ours: Sequence[Sample], peers: Sequence[Sample]) -> tuple[str, float
 
 
 def draw(ours: Sequence[Sample], peers: Sequence[Sample], path: Path) -> None:
-    """Histograms: one column a population, one row a measure, one line a run."""
+    """Cumulative distributions: one column a population, one row a measure, one line a run."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(len(MEASURES), len(POPULATIONS), figsize=(15, 6.2), constrained_layout=True)
-    for row, (measure, title) in enumerate(MEASURES.items()):
-        for column, name in enumerate(POPULATIONS):
-            panel = axes[row, column]
-            everything = np.concatenate([s[measure][name] for s in (*ours, *peers)])
-            low, high = np.quantile(everything, (0.002, 0.995))
-            edges = np.linspace(low, high if high > low else low + 1, 40)
-            for group, samples in (("peer", peers), ("ours", ours)):
-                for number, found in enumerate(samples):
-                    label = {"ours": "procgraph", "peer": "NEST"}[group] if number == 0 else None
-                    panel.hist(
-                        found[measure][name],
-                        edges,
-                        density=True,
-                        histtype="step",
-                        color=COLOURS[group],
-                        label=label,
-                        lw=1.3,
-                        alpha=0.8,
-                    )
-            panel.set_yticks([])
-            panel.tick_params(labelsize=8)
-            panel.spines[["top", "right", "left"]].set_visible(False)
-            if row == 0:
-                panel.set_title(name, fontsize=10)
-            if column == 0:
-                panel.set_ylabel(title, fontsize=9)
-    axes[0, -1].legend(frameon=False, fontsize=8)
+    for (row, (measure, title)), (column, name) in itertools.product(
+        enumerate(MEASURES.items()), enumerate(POPULATIONS)
+    ):
+        panel = axes[row, column]
+        everything = np.concatenate([s[measure][name] for s in (*ours, *peers)])
+        for samples, label, colour, line in ((peers, "NEST", "#d55e00", "-"), (ours, "procgraph", "#0072b2", "--")):
+            for number, found in enumerate(samples):
+                values = np.sort(found[measure][name])
+                shown = {"label": label} if number == 0 else {}
+                panel.plot(values, np.arange(1, values.size + 1) / values.size, line, color=colour, lw=1, **shown)
+        panel.set_xlim(*np.quantile(everything, (0.001, 0.99)))
+        panel.tick_params(labelsize=8)
+        panel.set_yticks([0, 0.5, 1], ["0", "", "1"] if column == 0 else [])
+        panel.spines[["top", "right"]].set_visible(False)
+        if row == 0:
+            panel.set_title(name, fontsize=10)
+        if column == 0:
+            panel.set_ylabel(title, fontsize=9)
+    axes[0, -1].legend(frameon=False, fontsize=8, loc="lower right")
     figure.savefig(path, dpi=100)
 
 

@@ -276,6 +276,14 @@ def measure(bench: Bench, name: str, network: Network, arguments: argparse.Names
     return row
 
 
+def keep_peers(row: dict[str, Any], before: dict[str, Any]) -> None:
+    """Peers that did not run this time keep their figures from ``before``; the page marks them."""
+    for peer in PACKAGES:
+        if peer in before and peer not in row:
+            row[peer], row["rates"][peer] = before[peer], before["rates"][peer]
+            row.setdefault("kept", []).append(peer)
+
+
 def processor() -> str:
     """In general words, such as 'AMD EPYC, 2 processors'."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -294,7 +302,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/peers"), help="of environments and compiled programs")
     parser.add_argument("--prepare", action="store_true", help="install and compile only")
-    parser.add_argument("--json", type=Path, help="keep the figures here; those of other networks in it stay")
+    parser.add_argument("--json", type=Path, help="keep the figures here; those of other networks and peers in it stay")
     parser.add_argument("--page", type=Path, help="write the table as Markdown, with all figures of --json")
     arguments = parser.parse_args()
     peers = [peer for peer in arguments.peers.split(",") if peer]
@@ -311,7 +319,9 @@ def main() -> None:
     rows: dict[str, Any] = json.loads(arguments.json.read_text()) if kept else {}
     for name, network in chosen.items():
         note(f"measuring {network.label}")
-        rows[name] = measure(bench, name, network, arguments)
+        row = measure(bench, name, network, arguments)
+        keep_peers(row, rows.get(name, {}))
+        rows[name] = row
         if arguments.json:
             arguments.json.write_text(json.dumps(rows, indent=1))
     text = markdown({name: rows[name] for name in table if name in rows}, processor())

@@ -11,7 +11,7 @@ HEAD = """# Speed on known networks
 Written by `python bench/networks.py`, {day}, on {machine}. CPU seconds per biological second on one thread, or nanoseconds a neuron and
 step where it says so; the least of several runs that took turns. `×` is how many times as long as procgraph a peer takes. The limit is a
 bare loop with the same numbers of neurons, synapses, delays and spikes, measured in the same run; the distance is procgraph's time
-divided by it. Figures of peers that PyPI does not have were measured earlier, on a machine of this kind.
+divided by it. A peer with † was measured in an earlier run of the script, those elsewhere (not on PyPI) at another time on such a machine.
 """
 TAIL = """
 All simulators fire at the same rate; a row says so where one does not. [bench](../../bench/README.md) says how to repeat this, and what the
@@ -28,7 +28,7 @@ def markdown(rows: dict[str, dict[str, Any]], machine: str) -> str:
     text.append("|" + "---|" * (6 + len(PEERS)))
     for row in rows.values():
         ours = row["procgraph"]
-        peers = [f"{short(row[p])} ({row[p] / ours:.1f}×)" if p in row else "–" for p in PEERS]
+        peers = [peer(row, name) for name in PEERS]
         cells = [row["label"], short(ours), short(row["target"]), *peers, elsewhere(row["earlier"], ours)]
         text.append("| " + " | ".join([*cells, short(row["limit"]), f"{ours / row['limit']:.2f}"]) + " |")
     walled = {name: row for name, row in rows.items() if "wall" in row}
@@ -55,6 +55,14 @@ def markdown(rows: dict[str, dict[str, Any]], machine: str) -> str:
     if others:
         text += ["\nOther rates than expected, hence not the same work:\n", *others]
     return "\n".join(text) + "\n" + TAIL
+
+
+def peer(row: dict[str, Any], name: str) -> str:
+    """Time and ratio of one peer; ``†`` where it did not run beside procgraph."""
+    if name not in row:
+        return "–"
+    mark = "†" if name in row.get("kept", []) else ""
+    return f"{short(row[name])}{mark} ({row[name] / row['procgraph']:.1f}×)"
 
 
 def elsewhere(earlier: str, ours: float) -> str:

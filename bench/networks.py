@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -273,6 +274,7 @@ def measure(bench: Bench, name: str, network: Network, arguments: argparse.Names
                 result = bench.peer(peer, name, network)
                 add(peer, result["cpu_s"], result)
     row["limit"] = row.pop("limit_step")
+    row["load"] = os.getloadavg()[0]
     return row
 
 
@@ -294,7 +296,8 @@ def processor() -> str:
 def main() -> None:
     table = networks()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", default=",".join(table), help=f"of {', '.join(table)}")
+    names = ", ".join(table)
+    parser.add_argument("--networks", default=",".join(table), help=f"of {names}; '' only writes the page")
     parser.add_argument("--peers", default="", help="nest, brian2")
     parser.add_argument("--heavy", action="store_true", help="also what takes minutes: NEST on large networks")
     parser.add_argument("--repetitions", type=int, default=3)
@@ -306,11 +309,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the table as Markdown, with all figures of --json")
     arguments = parser.parse_args()
     peers = [peer for peer in arguments.peers.split(",") if peer]
-    names = [name for name in arguments.networks.split(",") if name]
-    for given, allowed in ((names, table), (peers, PACKAGES)):
+    wanted = [name for name in arguments.networks.split(",") if name]
+    for given, allowed in ((wanted, table), (peers, PACKAGES)):
         if unknown := set(given) - set(allowed):
             parser.error(f"{', '.join(unknown)}; allowed: {', '.join(allowed)}")
-    chosen = {name: table[name] for name in names}
+    chosen = {name: table[name] for name in wanted}
     bench = Bench(arguments.cache.resolve(), peers, arguments.seed)
     bench.prepare(chosen, arguments.heavy)
     if arguments.prepare:

@@ -14,10 +14,13 @@ bare loop with the same numbers of neurons, synapses, delays and spikes, measure
 divided by it. A peer with † was measured in an earlier run of the script, those elsewhere (not on PyPI) at another time on such a machine.
 """
 TAIL = """
-All simulators fire at the same rate; a row says so where one does not. [bench](../../bench/README.md) says how to repeat this, and what the
-limit does. Its Poisson numbers come from a generator that is cheaper than the one that procgraph needs for
-results that do not depend on threads. It has no limit for what a network may do with fewer visits of synapses: it is what
-the usual loops take, not a proof.
+Update and delivery are the parts of the loop alone; together they share the caches and take longer. The load is how many processes wanted a processor
+in the minute of the measurement: above the number of processors, times are disturbed, and only ratios within a row mean something.
+
+All simulators fire at the same rate, up to the spread between draws of a network; the page says so where one does not.
+[bench](../../bench/README.md) says how to repeat this, and what the limit does. Its Poisson numbers come from a generator that is cheaper than the one
+that procgraph needs for results that do not depend on threads. It is what the usual loops take, not a proof: a simulator that visits fewer synapses or
+reads fewer bytes can be faster.
 """
 
 
@@ -41,15 +44,15 @@ def markdown(rows: dict[str, dict[str, Any]], machine: str) -> str:
             text.append("| " + " | ".join(cells) + " |")
     text.append("\nWhat the limit consists of, and what each network does:\n")
     text.append(
-        "| network | update | delivery | copy GB/s | built in s | memory GB | rate Hz: procgraph | "
+        "| network | update | delivery | copy GB/s | built in s | memory GB | load | rate Hz: procgraph | "
         + " | ".join(PEERS.values())
         + " |"
     )
-    text.append("|" + "---|" * (7 + len(PEERS)))
+    text.append("|" + "---|" * (8 + len(PEERS)))
     for row in rows.values():
         rates = [f"{row['rates'][who]:.2f}" if who in row["rates"] else "–" for who in ("procgraph", *PEERS)]
         parts = [short(row["limit_update"]), short(row["limit_delivery"]) if row["limit_delivery"] else "–"]
-        made = [f"{row['copy_gb_s']:.0f}", f"{row['built_s']:.1f}", f"{row['memory_gb']:.2f}"]
+        made = [f"{row['copy_gb_s']:.0f}", f"{row['built_s']:.1f}", f"{row['memory_gb']:.2f}", f"{row['load']:.0f}"]
         text.append("| " + " | ".join([row["label"], *parts, *made, *rates]) + " |")
     others = [f"* {row['label']}: {problem}." for row in rows.values() for problem in row.get("other_rate", [])]
     if others:

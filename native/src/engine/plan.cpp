@@ -106,8 +106,8 @@ Plan::Jobs Plan::deliveries() const {
   for (std::size_t part = 0; part < parts; ++part) {
     const Task task{nullptr,      nullptr,        0, static_cast<std::uint16_t>(part),
                     Action::emit, Share::delivery};
-    jobs.push_back({task, tables_.cost() / static_cast<double>(parts), nullptr,
-                    static_cast<int>(part)});
+    jobs.push_back(
+        {task, tables_.cost() / static_cast<double>(parts), nullptr, static_cast<int>(part)});
   }
   return jobs;
 }

@@ -42,7 +42,9 @@ class ElementList {
   void store_states(std::size_t lane);
 
   /// Results of the last run: 4 bytes a place, or what an array output has.
-  const std::int32_t* state(std::size_t number) const { return values_[first_state_ + number].data(); }
+  const std::int32_t* state(std::size_t number) const {
+    return values_[first_state_ + number].data();
+  }
   const std::byte* output(std::size_t component) const {
     return reinterpret_cast<const std::byte*>(outputs_[component].data());
   }
@@ -65,7 +67,7 @@ class ElementList {
   std::size_t size_ = 0;
   int aimed_at_ = -1;  // changes of the columns
   Buffer<std::int32_t> elements_;
-  Buffer<std::int32_t> stays_;  // not 0 for elements that stay in the list
+  Buffer<std::int32_t> stays_;                 // not 0 for elements that stay in the list
   std::vector<Buffer<std::int32_t>> values_;   // columns, states, ticks, inputs
   std::vector<Buffer<std::int64_t>> outputs_;  // per component
   std::vector<float> input_scales_;

@@ -1,10 +1,9 @@
-#include "nodes/element_list.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <limits>
 
 #include "engine/channel.hpp"
+#include "nodes/element_list.hpp"
 
 namespace procgraph {
 namespace {
@@ -101,7 +100,8 @@ class EventDriven final : public RuntimeNode {
     Array idle(DType::int64, {static_cast<std::int64_t>(lanes()), static_cast<std::int64_t>(n_)});
     auto* values = idle.as<std::int64_t>();
     for (std::size_t i = 0; i < last_.size(); ++i) {
-      const bool awake = awake_[i / n_ * lines_ + i % n_ / kSumsPerLine] >> i % n_ % kSumsPerLine & 1;
+      const bool awake =
+          awake_[i / n_ * lines_ + i % n_ / kSumsPerLine] >> i % n_ % kSumsPerLine & 1;
       values[i] = awake ? kAwake : tick_ - last_[i];
     }
     State out;
@@ -289,8 +289,8 @@ class EventDriven final : public RuntimeNode {
   Columns columns_;
   mutable ElementList list_;
   std::size_t n_;
-  std::size_t lines_;                // of a lane
-  Buffer<std::int64_t> last_;        // tick that computed an element
+  std::size_t lines_;          // of a lane
+  Buffer<std::int64_t> last_;  // tick that computed an element
   Buffer<LineMask> awake_;
   std::vector<LineMask*> marked_;  // of the lane at work: by inputs, and awake_
   std::size_t awake_count_ = 0;

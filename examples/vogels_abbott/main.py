@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the populations; in-degrees stay")
     parser.add_argument("--seconds", type=float, default=10.0, help="biological seconds")
     parser.add_argument("--devices", default="auto")
-    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 256, or auto")
+    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--raster", type=Path, help="draw the spikes of the first half second (.png, .svg or .pdf)")
     arguments = parser.parse_args()

@@ -11,7 +11,7 @@ namespace procgraph {
 class PendingEvents {
  public:
   /// Rows are visited at least this often, or caught up with.
-  static constexpr std::int64_t kPass = 8192;
+  static constexpr std::int64_t kPass = 4096;
 
   PendingEvents(std::size_t targets, std::size_t inputs);
 

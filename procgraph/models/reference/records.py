@@ -39,7 +39,7 @@ class Records:
         for number, ((kind, node, what), every) in enumerate(self.sources):
             if (step + 1) % every == 0:
                 if kind == "state":
-                    value = executor.models[node].states[what]
+                    value = executor.owner_of_states(node).states[what]
                 else:
                     ring = executor.rings[node][what]
                     value = ring[step % len(ring)]

@@ -78,8 +78,8 @@ Recording Recorder::collect_samples() const {
     out.samples = Array(state_->spec->dtype, {count, static_cast<std::int64_t>(lanes_),
                                               static_cast<std::int64_t>(state_->n)});
   } else if (node_ != nullptr) {
-    out.samples = Array(DType::float32, {count, static_cast<std::int64_t>(lanes_),
-                                         static_cast<std::int64_t>(n_)});
+    out.samples = Array(DType::float32,
+                        {count, static_cast<std::int64_t>(lanes_), static_cast<std::int64_t>(n_)});
   } else {
     const OutputPort& port = output_->port();
     const DType dtype = port.kind == PortKind::current ? DType::float32 : port.dtype;

@@ -185,7 +185,8 @@ void PlasticPart::catch_up(const Chunk& chunk, std::size_t source) {
   const std::int32_t* post = rows_.post.data() + chunk.first;
   const std::int64_t since = learnt_[source];
   const std::int64_t from = sources_.anchor(source);
-  std::vector<std::size_t> begins{0};
+  std::vector<std::size_t>& begins = list_begins_;
+  begins.assign(1, 0);
   lists_.resize(std::max(lists_.size(), 2 * kChunk));
   std::size_t count = pending_.newest(post, chunk.n, since, from, lists_.data());
   while (count > 0) {

@@ -67,13 +67,20 @@ class Variables:
         shape = self._shape(node.name)
         if any(h.number == number and name in h.model.states for h in self.host.nodes):
             return Place(number, "host", name, None)
-        if name in [c.name for c in node.states]:
+        if node.op == "plastic":
+            sizes = {c.name: synapse_count(node) for c in node.states}
+            ports = {"pre": node.inputs[0], "post": node.outputs[0]}
+            sizes |= {t["name"]: ports[t["side"]].n for t in node.attrs["traces"]}
+            if name in sizes:
+                return Place(number, "state", name, (sizes[name],))
+        elif name in [c.name for c in node.states]:
             size = next(c.tensor.size for c in node.states if c.name == name)
             return Place(number, "state", name, shape if node.op == "elementwise" else (max(size, 1),))
         if name == "weights" and node.is_synapse:
             own = node.attrs["weights"].shape
-            each = "weight_table" in node.attrs or (node.op == "plastic" and int(np.prod(own)) != node.n)
-            return Place(number, "weights", name, (synapse_count(node),) if each else own)
+            count = synapse_count(node)
+            each = "weight_table" in node.attrs or (node.op == "plastic" and int(np.prod(own)) != count)
+            return Place(number, "weights", name, (count,) if each else own)
         if name == "values" and node.op == "dense_source":
             return Place(number, "values", name, node.attrs["values"].shape)
         process = self.processes.get(node.name)
@@ -82,6 +89,7 @@ class Variables:
         if process is None and name in [c.name for c in node.columns]:
             return Place(number, "column", name, None)
         known = [c.name for c in node.states] + (["weights"] if node.is_synapse else [])
+        known += [t["name"] for t in node.attrs.get("traces", ())]
         known += (
             [k for k, d in process.declarations.items() if isinstance(d, Param)]
             if process

@@ -306,8 +306,6 @@ class Builder:
         kind = self.pick("dense", "sparse", "rule")
         described = getattr(self, f"_{kind}")(n_pre, n_post, 1, 1.0)
         described.period = 1
-        described.drawn_delay = None
-        described.set_delay(int(self.rng.integers(1, 4)), None)
         rule = self.pick(*RULES)
         values = {"w_min": -0.5, "w_max": 1.0}
         if hasattr(rule, "on_epoch"):
@@ -362,6 +360,9 @@ def run_graph(
         probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in probed for o in n.outputs}
         compiled = [n for n in nodes if n.op != "plastic"]
         states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in compiled for s in n.states}
+        for n in [n for n in nodes if n.op == "plastic"]:
+            names = ["weights", *(s.name for s in n.states), *(t["name"] for t in n.attrs["traces"])]
+            states |= {f"{n.name}.{k}": rt.probe(f"{n.name}.{k}", every=29) for k in names}
         rt.run(steps=steps if split is None else split)
         if split is not None:
             rt.run(steps=steps - split)

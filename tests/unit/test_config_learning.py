@@ -180,7 +180,6 @@ def test_loihi_rule() -> None:
         ("type: Sparse", "type: AllToAll", "7:16: syn.synapses: 'AllToAll' is no type of synapses that can learn."),
         ("rule: fixed_in_degree", "rule: fixed_in_degre", "7:30: syn.synapses.rule is 'fixed_in_degre'; allowed: "),
         ("delay: 1.5 ms", "delay: 1.55 ms", "7:77: syn.synapses.delay is '1.55 ms', 15.5 steps of 0.1 ms"),
-        ("delay: 1.5 ms", "delay: {uniform: {low: 1, high: 2}}", "5:3: syn: plastic synapses have one common delay."),
         ("delay: 1.5 ms", "autapses: false", "7:77: syn.synapses: autapses=False needs equal sizes"),
         ("sign: 1", "sign: 2", "9:5: syn.sign is 2; allowed: 1, -1."),
         ("sign: 1", "sing: 1", "9:5: syn (Plastic) has no argument 'sing'. Did you mean 'sign'?"),

@@ -217,8 +217,13 @@ int Engine::Impl::record_output(std::string_view name, std::string_view port, st
 
 int Engine::Impl::record_state(std::string_view name, std::string_view item, std::int64_t every) {
   RuntimeNode& node = find_node(name);
-  StateColumn& state = find_state(node, item);
   if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
+  if (std::holds_alternative<PlasticAttrs>(node.spec().attrs)) {
+    const auto n = static_cast<std::size_t>(node.read_parameter("state", item).shape[1]);
+    recorders.push_back(std::make_unique<Recorder>(node, std::string(item), n, every));
+    return static_cast<int>(recorders.size()) - 1;
+  }
+  StateColumn& state = find_state(node, item);
   recorders.push_back(std::make_unique<Recorder>(node, state, every));
   return static_cast<int>(recorders.size()) - 1;
 }

@@ -71,6 +71,10 @@ struct HotLoops {
   /// Lists the numbers i < n with bytes[i] <= limits[i]; returns how many.
   std::size_t (*select_at_most)(const unsigned char* bytes, const unsigned char* limits,
                                 std::size_t n, std::uint32_t* out);
+  /// Entries k << 16, or (list[k] & 0xFFFF0000) where there is a list, plus times[k] - origin, of
+  /// those with times[k] >= least; returns their number. `out` has room for n + 16.
+  std::size_t (*select_times)(const std::uint16_t* times, const std::uint32_t* list, std::size_t n,
+                              std::uint32_t least, std::uint32_t origin, std::uint32_t* out);
 
   void (*prefetch)(const void* address);
   /// Fetches memory that is about to be read and written.

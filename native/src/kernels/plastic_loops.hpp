@@ -47,6 +47,35 @@ void decay_rows(const float* values, std::size_t count, float factor, float* out
   }
 }
 
+std::size_t select_times(const std::uint16_t* times, const u32* list, std::size_t n, u32 least,
+                         u32 origin, u32* out) {
+  std::size_t count = 0;
+  std::size_t k = 0;
+#if defined(__AVX512F__)
+  const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i start = _mm512_set1_epi32(static_cast<i32>(origin));
+  const __m512i bound = _mm512_set1_epi32(static_cast<i32>(least));
+  for (; k + 16 <= n; k += 16) {
+    const __m512i time =
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(times + k)));
+    const __m512i number = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<i32>(k)));
+    const __m512i place =
+        list == nullptr ? _mm512_slli_epi32(number, 16)
+                        : _mm512_and_si512(_mm512_loadu_si512(list + k), _mm512_set1_epi32(-65536));
+    const __mmask16 late = _mm512_cmpge_epu32_mask(time, bound);
+    const __m512i entry = _mm512_add_epi32(place, _mm512_sub_epi32(time, start));
+    _mm512_storeu_si512(out + count, _mm512_maskz_compress_epi32(late, entry));
+    count += static_cast<std::size_t>(__builtin_popcount(late));
+  }
+#endif
+  for (; k < n; ++k) {
+    const u32 place = list == nullptr ? static_cast<u32>(k) << 16 : list[k] & 0xFFFF0000U;
+    out[count] = place + (times[k] - origin);
+    count += times[k] >= least;
+  }
+  return count;
+}
+
 void prefetch_range(const void* address, std::size_t bytes) {
   const auto* begin = static_cast<const char*>(address);
   for (std::size_t at = 0; at < bytes; at += 64) prefetch(begin + at);

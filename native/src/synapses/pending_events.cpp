@@ -4,8 +4,8 @@
 
 namespace procgraph {
 
-PendingEvents::PendingEvents(std::size_t targets, std::size_t inputs)
-    : inputs_(inputs), old_(targets) {
+PendingEvents::PendingEvents(std::size_t targets, std::size_t inputs, const HotLoops& loops)
+    : loops_(&loops), inputs_(inputs), old_(targets) {
   for (std::size_t age = 0; age < kRecent; ++age) {
     times_[age].resize(targets);
     values_[age].assign(inputs, std::vector<float>(targets));
@@ -63,38 +63,27 @@ void PendingEvents::push(std::size_t target, std::int64_t step, const std::vecto
 }
 
 std::size_t PendingEvents::newest(const std::int32_t* targets, std::size_t n, std::int64_t since,
-                                  std::int64_t from, std::uint32_t* list) const {
+                                  std::int64_t from, std::uint32_t* list) {
   const std::uint16_t* times = times_[0].data();
-  const std::uint32_t least = distance_of(since);
-  const std::uint32_t origin = distance_of(from);
-  std::size_t count = 0;
-  for (std::size_t k = 0; k < n; ++k) {
-    const std::uint32_t time = times[targets[k]];
-    list[count] = (static_cast<std::uint32_t>(k) << 16) + (time - origin);
-    count += time >= least;
-  }
-  return count;
+  for (std::size_t k = 0; k < n; ++k) found_[k] = times[targets[k]];
+  return loops_->select_times(found_, nullptr, n, distance_of(since), distance_of(from), list);
 }
 
 std::size_t PendingEvents::older(std::size_t age, const std::int32_t* targets,
                                  const std::uint32_t* list, std::size_t n, std::int64_t since,
-                                 std::int64_t from, std::uint32_t* out) const {
-  const std::uint32_t least = distance_of(since);
-  const std::uint32_t origin = distance_of(from);
+                                 std::int64_t from, std::uint32_t* out) {
   const std::size_t next = age + 1;
-  std::size_t count = 0;
-  for (std::size_t k = 0; k < n; ++k) {
-    const auto target = static_cast<std::size_t>(targets[place(list[k])]);
-    std::uint32_t time = 0;
-    if (next < kRecent) {
-      time = times_[next][target];
-    } else if (const auto& old = old_[target].times; old.size() > next - kRecent) {
-      time = old[old.size() - 1 - (next - kRecent)];
+  if (next < kRecent) {
+    const std::uint16_t* times = times_[next].data();
+    for (std::size_t k = 0; k < n; ++k) found_[k] = times[targets[place(list[k])]];
+  } else {
+    const std::size_t back = next - kRecent + 1;
+    for (std::size_t k = 0; k < n; ++k) {
+      const auto& times = old_[static_cast<std::size_t>(targets[place(list[k])])].times;
+      found_[k] = times.size() < back ? std::uint16_t{0} : times[times.size() - back];
     }
-    out[count] = (list[k] & 0xFFFF0000U) + (time - origin);
-    count += time >= least;
   }
-  return count;
+  return loops_->select_times(found_, list, n, distance_of(since), distance_of(from), out);
 }
 
 void PendingEvents::values(std::size_t age, std::size_t input, const std::int32_t* targets,

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/hot_loops.hpp"
+#include "procgraph/kernel.h"
+
 namespace procgraph {
 
 /// Events of the targets of a plastic node that some of their synapses have yet to learn from, with
@@ -11,9 +14,10 @@ namespace procgraph {
 class PendingEvents {
  public:
   /// Rows are visited at least this often, or caught up with.
-  static constexpr std::int64_t kPass = 8192;
+  static constexpr std::int64_t kPass = 4096;
 
-  PendingEvents(std::size_t targets, std::size_t inputs);
+  /// Lists are made for up to PG_KERNEL_CHUNK synapses, into room for 16 more.
+  PendingEvents(std::size_t targets, std::size_t inputs, const HotLoops& loops);
 
   /// Forgets all events; those to come happen at `now` or later.
   void clear(std::int64_t now);
@@ -32,10 +36,10 @@ class PendingEvents {
   static std::size_t distance(std::uint32_t entry) { return entry & 0xFFFF; }
   /// Lists the synapses, of n, whose target has an event at `since` or later: the newest one.
   std::size_t newest(const std::int32_t* targets, std::size_t n, std::int64_t since,
-                     std::int64_t from, std::uint32_t* list) const;
+                     std::int64_t from, std::uint32_t* list);
   /// Of a list of events of one age (0: the newest), lists those with an event before.
   std::size_t older(std::size_t age, const std::int32_t* targets, const std::uint32_t* list,
-                    std::size_t n, std::int64_t since, std::int64_t from, std::uint32_t* out) const;
+                    std::size_t n, std::int64_t since, std::int64_t from, std::uint32_t* out);
   /// What was pushed with the event of that age, for the synapses of a list.
   void values(std::size_t age, std::size_t input, const std::int32_t* targets,
               const std::uint32_t* list, std::size_t n, float* out) const;
@@ -50,6 +54,7 @@ class PendingEvents {
     return static_cast<std::uint32_t>(step - base_);
   }
 
+  const HotLoops* loops_;
   std::size_t inputs_;
   std::int64_t base_ = -1;
   std::int64_t latest_ = -1;
@@ -57,6 +62,7 @@ class PendingEvents {
   std::vector<std::uint16_t> times_[kRecent];
   std::vector<std::vector<float>> values_[kRecent];  // by input
   std::vector<Old> old_;
+  std::uint16_t found_[PG_KERNEL_CHUNK];  // times of the events of a list
 };
 
 }  // namespace procgraph

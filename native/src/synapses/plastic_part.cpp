@@ -22,7 +22,7 @@ PlasticPart::PlasticPart(const Node& node, const PlasticRows& rows, KernelRegist
       modulator_each_(node.inputs[2].n != 1),
       sources_(attrs_, loops),
       target_traces_(attrs_.traces.size()),
-      pending_(0, 0),
+      pending_(0, 0, loops),
       learnt_(index(attrs_.n_pre)),
       sums_(static_cast<std::size_t>(slots_) * rows.targets) {
   for (std::size_t v = 0; v <= node.states.size(); ++v) variables_.emplace_back(rows.size());
@@ -37,7 +37,7 @@ PlasticPart::PlasticPart(const Node& node, const PlasticRows& rows, KernelRegist
     }
   }
   kept_values_.resize(kept_.size());
-  pending_ = PendingEvents(rows.targets, kept_.size());
+  pending_ = PendingEvents(rows.targets, kept_.size(), loops);
 }
 
 bool PlasticPart::hosted() const {
@@ -185,12 +185,14 @@ void PlasticPart::catch_up(const Chunk& chunk, std::size_t source) {
   const std::int32_t* post = rows_.post.data() + chunk.first;
   const std::int64_t since = learnt_[source];
   const std::int64_t from = sources_.anchor(source);
-  std::vector<std::size_t> begins{0};
-  lists_.resize(std::max(lists_.size(), 2 * kChunk));
+  std::vector<std::size_t>& begins = list_begins_;
+  begins.assign(1, 0);
+  constexpr std::size_t kRoom = kChunk + 16;
+  lists_.resize(std::max(lists_.size(), kRoom));
   std::size_t count = pending_.newest(post, chunk.n, since, from, lists_.data());
   while (count > 0) {
     const std::size_t begin = begins.back() + count;
-    lists_.resize(std::max(lists_.size(), begin + kChunk));
+    lists_.resize(std::max(lists_.size(), begin + kRoom));
     const std::size_t age = begins.size() - 1;
     const std::uint32_t* list = lists_.data() + begins.back();
     begins.push_back(begin);

@@ -101,6 +101,7 @@ class PlasticPart {
   std::int64_t last_due_ = -1;
   const float* modulator_ = nullptr;
   std::vector<std::uint32_t> lists_;
+  std::vector<std::size_t> list_begins_;
   std::vector<float> kept_values_;
   std::int32_t quantised_[kChunk];
   std::int32_t places_[kChunk];

@@ -239,10 +239,14 @@ class ReferenceExecutor:
 
     # -- variables ---------------------------------------------------------------------------------------------------
 
+    def owner_of_states(self, i: int) -> Any:
+        """The model or the synapses of a node."""
+        return self.models.get(i) or self.synapses.get(i)
+
     def _section(self, i: int, section: str, name: str) -> tuple[Any, str]:
         node = self.ir.nodes[i]
         places: dict[str, Any] = {
-            "state": getattr(self.models.get(i) or self.synapses.get(i), "states", {}),
+            "state": getattr(self.owner_of_states(i), "states", {}),
             "column": getattr(self.models.get(i), "columns", {}),
             "weights": {"weights": None} if i in self.synapses else {},
             "values": vars(self.models[i]) if node.op == "dense_source" else {},

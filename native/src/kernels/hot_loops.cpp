@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/mask_loops.hpp"
 #include "kernels/philox_lanes.hpp"
 #include "kernels/segment_loops.hpp"
 #include "kernels/select_loops.hpp"
@@ -326,6 +327,6 @@ extern const HotLoops PG_HOT_LOOPS = {
     add_rows,       add,          add_scalar,      add_segment,     add_targets,
     compact,        to_fixed,     philox_fill,     clamp_count,     add_products,
     count_above,    philox_words, permute,         select_at_most,  prefetch,
-    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
+    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide, add_masks, kMaskBlockNs};
 
 }  // namespace procgraph

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/mask_loops.hpp"
 #include "kernels/philox_lanes.hpp"
 #include "kernels/plastic_loops.hpp"
 #include "kernels/segment_loops.hpp"
@@ -343,10 +344,10 @@ std::size_t draw_counts(u32 key_low, u32 key_high, u32 block, std::int64_t step,
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,        add,         add_scalar,     add_segment,    add_targets,  compact,
-    to_fixed,        philox_fill, clamp_count,    add_products,   count_above,  draw_counts,
-    philox_words,    permute,     quantise,       decay,          decay_rows,   select_at_most,
-    select_times,    prefetch,    prefetch_range, deliver_packed, deliver_book, deliver_index16,
-    deliver_index32, deliver_wide};
+    add_rows,        add,          add_scalar,     add_segment,    add_targets,  compact,
+    to_fixed,        philox_fill,  clamp_count,    add_products,   count_above,  draw_counts,
+    philox_words,    permute,      quantise,       decay,          decay_rows,   select_at_most,
+    select_times,    prefetch,     prefetch_range, deliver_packed, deliver_book, deliver_index16,
+    deliver_index32, deliver_wide, add_masks,      kMaskBlockNs};
 
 }  // namespace procgraph

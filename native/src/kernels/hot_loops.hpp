@@ -88,6 +88,12 @@ struct HotLoops {
   void (*deliver_index16)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_index32)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
+
+  /// sums[i] += value * (number of the rows whose bit i is set), for i < 16 * lines. Rows are whole
+  /// blocks of 512 bits, 64-byte aligned; their number is a multiple of 8, at most 248.
+  void (*add_masks)(std::uint32_t* sums, const std::uint64_t* const* rows, std::size_t count,
+                    std::size_t lines, std::uint32_t value);
+  double mask_block_ns;  ///< what `add_masks` takes for a block beside the rows
 };
 
 }  // namespace procgraph

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/arena.hpp"
 #include "engine/ports.hpp"
 #include "procgraph/engine.hpp"
+#include "sparse/bitmask.hpp"
 #include "sparse/builder.hpp"
 
 namespace procgraph {
@@ -71,6 +73,7 @@ class DeliveryTable {
   std::size_t lanes_;
   const HotLoops* loops_;
   Layout layout_;
+  std::unique_ptr<BitmaskTable> mask_;  // instead of rows, where that is faster
   std::vector<Partition> parts_;
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay

@@ -47,13 +47,14 @@ class Claim:
 class LoadOptions:
     """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings;
 
-    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results.
+    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results. ``profile`` asks it to measure its nodes.
     """
 
     seed: int | None = None
     batch: int = 1
     trusted: bool = False
     threads: int = 1
+    profile: bool = False
     warn: Callable[[str], None] = lambda text: None
 
 
@@ -132,7 +133,10 @@ class Executor(Protocol):
         ...
 
     def stats(self) -> dict[str, Any]:
-        """``nodes``: list of {events, ticks}; ``channels``: {number: {depth, high_water, dropped}} of the bounded ones."""
+        """``nodes``: list of {events, ticks}; ``channels``: {number: {depth, high_water, dropped}} of the bounded ones.
+
+        Where ``profile`` was asked for and is known, ``seconds``: {nodes: list, delivery: of the sparse projections that are delivered together}.
+        """
         ...
 
     def close(self) -> None:

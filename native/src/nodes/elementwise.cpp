@@ -150,8 +150,8 @@ class Elementwise final : public RuntimeNode, private Draw {
                        std::int32_t* out) const override {
     const std::size_t count = core_.loops.draw_counts(
         core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4), step,
-        static_cast<std::uint32_t>(lane * 256), n, core_.thresholds.data(),
-        core_.thresholds.size(), out);
+        static_cast<std::uint32_t>(lane * 256), n, core_.thresholds.data(), core_.thresholds.size(),
+        out);
     const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
     if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
       core_.loops.clamp_count(out, n, limit);

@@ -13,6 +13,7 @@ CONTAINER_VERSION: int
 class NodeStats(TypedDict):
     events: int
     ticks: int
+    seconds: float
 
 class ChannelStats(TypedDict):
     channel: int
@@ -25,6 +26,8 @@ class ChannelStats(TypedDict):
 class Stats(TypedDict):
     nodes: dict[str, NodeStats]
     channels: list[ChannelStats]
+    profiled: bool
+    delivery_seconds: float
 
 class TableStorage(TypedDict):
     source: str
@@ -58,6 +61,7 @@ class Engine:
         seed: int | None = None,
         batch: int = 1,
         threads: int = 1,
+        profile: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> None: ...
     @property

@@ -98,7 +98,8 @@ py::dict stats_dict(const Stats& stats) {
   py::dict nodes;
   for (const auto& [name, entry] : stats.nodes) {
     nodes[py::str(name)] =
-        py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks);
+        py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks,
+                 py::arg("seconds") = entry.seconds);
   }
   py::list channels;
   for (const auto& entry : stats.channels) {
@@ -107,7 +108,9 @@ py::dict stats_dict(const Stats& stats) {
                              py::arg("high_water") = entry.high_water,
                              py::arg("dropped") = entry.dropped));
   }
-  return py::dict(py::arg("nodes") = nodes, py::arg("channels") = channels);
+  return py::dict(py::arg("nodes") = nodes, py::arg("channels") = channels,
+                  py::arg("profiled") = stats.profiled,
+                  py::arg("delivery_seconds") = stats.delivery_seconds);
 }
 
 py::list storage_list(const std::vector<TableStorage>& tables) {
@@ -206,16 +209,16 @@ void bind_engine(py::module_& m) {
   using release = py::call_guard<py::gil_scoped_release>;
   py::class_<Engine>(m, "Engine")
       .def(py::init([](std::shared_ptr<Program> program, std::optional<std::uint64_t> seed,
-                       std::int32_t batch, std::int32_t threads,
+                       std::int32_t batch, std::int32_t threads, bool profile,
                        std::optional<std::function<void(double)>> progress) {
-             EngineOptions options{.threads = threads};
+             EngineOptions options{.threads = threads, .profile = profile};
              if (progress) options.progress = std::move(*progress);
              const py::gil_scoped_release unlocked;
              return std::make_unique<Engine>(std::move(program), seed, batch,
                                              KernelRegistry::process(), std::move(options));
            }),
            py::arg("program"), py::arg("seed") = py::none(), py::arg("batch") = 1,
-           py::arg("threads") = 1, py::arg("progress") = py::none())
+           py::arg("threads") = 1, py::arg("profile") = false, py::arg("progress") = py::none())
       .def_property_readonly("threads", &Engine::threads)
       .def_property_readonly("step", &Engine::step)
       .def_property_readonly("seed", &Engine::seed)

@@ -357,7 +357,11 @@ class Runtime(Figures):
             raise RunStateError(f"{call}(): a run is going on. Call stop() first.")
 
     def stats(self) -> dict[str, Any]:
-        """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run."""
+        """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run.
+
+        With ``profile=True`` the native engine adds ``"seconds"``, on all threads together: ``"nodes"``, what each node took, and ``"delivery"``, what
+        the sparse projections took that are delivered together. A Poisson background that its target draws for itself counts there.
+        """
         self._check_open()
         with self._boundary():
             return collect(self.program.ir, self._executor, self._host, self._steps_run, self._wall, self._pacer)

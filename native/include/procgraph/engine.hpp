@@ -56,6 +56,7 @@ struct Recording {
 struct NodeStats {
   std::int64_t events = 0;  ///< emitted by all events outputs, all lanes
   std::int64_t ticks = 0;
+  double seconds = 0;  ///< spent in its actions on all threads, where profiled
 };
 
 struct ChannelStats {
@@ -70,6 +71,8 @@ struct ChannelStats {
 struct Stats {
   std::map<std::string, NodeStats> nodes;
   std::vector<ChannelStats> channels;  ///< bounded channels only
+  bool profiled = false;
+  double delivery_seconds = 0;  ///< spent in merged tables of sparse synapses, where profiled
 };
 
 /// How synapses are stored: the merged table of one source, or one node for itself.
@@ -86,6 +89,7 @@ struct TableStorage {
 struct EngineOptions {
   /// Parts that the targets of sparse synapses are cut into; the spikes do not depend on it.
   std::int32_t threads = 1;
+  bool profile = false;  ///< Measure where time goes; costs two looks at the clock a task.
   std::int32_t build_threads = 0;  ///< for expanding sparse synapses; 0: as many as cores
   /// Called by the constructor's thread with the fraction of the synapses that is built.
   std::function<void(double)> progress = {};

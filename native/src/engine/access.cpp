@@ -230,9 +230,12 @@ int Engine::Impl::record_state(std::string_view name, std::string_view item, std
 
 Stats Engine::Impl::stats() const {
   Stats out;
+  out.profiled = profile;
+  out.delivery_seconds = 1e-9 * static_cast<double>(tables->spent);
   for (const auto& node : nodes) {
     NodeStats& entry = out.nodes[node->spec().name];
     entry.ticks = node->ticks();
+    entry.seconds = 1e-9 * static_cast<double>(node->spent);
     for (const Output& output : node->outputs) entry.events += output.emitted;
   }
   for (std::size_t i = 0; i < channels.size(); ++i) {

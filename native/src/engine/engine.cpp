@@ -65,6 +65,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     : program(std::move(source)),
       batch(lanes),
       threads(options.threads),
+      profile(options.profile),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
   if (batch < 1 || batch > kMaxBatch) {
@@ -124,7 +125,7 @@ void Engine::Impl::replan() {
   for (auto& node : nodes) {
     for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
   }
-  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads);
+  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
 }
 
 void Engine::Impl::list_events() {

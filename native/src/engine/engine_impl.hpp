@@ -69,6 +69,7 @@ struct Engine::Impl {
   std::shared_ptr<const Program> program;
   std::int32_t batch;
   int threads;
+  bool profile;
   const Isa& isa;
   std::uint64_t seed;
   std::int64_t step = 0;

@@ -1,6 +1,7 @@
 #include "engine/plan.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "engine/channel.hpp"
@@ -56,8 +57,8 @@ Grain grain() {
   return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000} : Grain{1, 0};
 }
 
-Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads)
-    : tables_(tables), wanted_(threads) {
+Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
+    : tables_(tables), wanted_(threads), profiled_(profiled) {
   const bool cut = threads > 1 && tables.partitions() == static_cast<std::size_t>(threads);
   for (const Entry& entry : schedule) {
     entry.node->divide(threads, cut ? &tables.cuts() : nullptr);
@@ -247,6 +248,23 @@ void Plan::run_task(const Task& task, std::int64_t step) {
   }
 }
 
+void Plan::run_profiled(const Task& task, std::int64_t step) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  run_task(task, step);
+  const std::chrono::nanoseconds taken = Clock::now() - begin;
+  auto& spent = task.node != nullptr ? task.node->spent : tables_.spent;
+  spent.fetch_add(taken.count(), std::memory_order_relaxed);
+}
+
+void Plan::run_list(const Tasks& tasks, std::int64_t step) {
+  if (profiled_) {
+    for (const Task& task : tasks) run_profiled(task, step);
+  } else {
+    for (const Task& task : tasks) run_task(task, step);
+  }
+}
+
 void Plan::run(std::int64_t step) {
   try {
     for (const Phase& phase : phases_) {
@@ -254,7 +272,7 @@ void Plan::run(std::int64_t step) {
         run_parallel(phase, step);
         continue;
       }
-      for (const Task& task : phase.lists[0]) run_task(task, step);
+      run_list(phase.lists[0], step);
     }
   } catch (...) {
     recover();
@@ -262,12 +280,12 @@ void Plan::run(std::int64_t step) {
   }
 }
 
-void Plan::run_list(void* context, int thread) {
+void Plan::run_share(void* context, int thread) {
   auto& plan = *static_cast<Plan*>(context);
   Failure& failure = plan.failures_[static_cast<std::size_t>(thread)];
   for (const Task& task : plan.phase_->lists[static_cast<std::size_t>(thread)]) {
     try {
-      plan.run_task(task, plan.step_);
+      plan.profiled_ ? plan.run_profiled(task, plan.step_) : plan.run_task(task, plan.step_);
     } catch (...) {
       failure.error = std::current_exception();
       failure.order = task.order;
@@ -280,7 +298,7 @@ void Plan::run_parallel(const Phase& phase, std::int64_t step) {
   phase_ = &phase;
   step_ = step;
   if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
-  pool_->run(static_cast<int>(phase.lists.size()), run_list, this);
+  pool_->run(static_cast<int>(phase.lists.size()), run_share, this);
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {
     if (failure.error && (first == nullptr || failure.order < first->order)) first = &failure;

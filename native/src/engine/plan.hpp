@@ -28,8 +28,8 @@ class Plan {
     RuntimeNode* node;
   };
 
-  /// Divides the nodes for `threads` threads.
-  Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads);
+  /// Divides the nodes for `threads` threads; `profiled`: notes what each node takes.
+  Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled);
 
   /// One step of all actions. Throws what the first failing task in the order of the plan throws.
   void run(std::int64_t step);
@@ -81,12 +81,15 @@ class Plan {
   static std::map<const Input*, int> parts_by_target(const Jobs& jobs);
   static double total(const Jobs& jobs);
   void run_task(const Task& task, std::int64_t step);
-  static void run_list(void* plan, int thread);
+  void run_profiled(const Task& task, std::int64_t step);
+  void run_list(const Tasks& tasks, std::int64_t step);
+  static void run_share(void* plan, int thread);
   void run_parallel(const Phase& phase, std::int64_t step);
   void recover();
 
   SparseTables& tables_;
   int wanted_;
+  bool profiled_;
   int threads_ = 1;
   std::vector<Phase> phases_;
   std::vector<RuntimeNode*> idle_;

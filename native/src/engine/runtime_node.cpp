@@ -54,6 +54,7 @@ void RuntimeNode::reset() {
   for (Output& output : outputs) output.reset();
   for (StateColumn& state : states) fill_initial(state, lanes_);
   ticks_ = 0;
+  spent = 0;
 }
 
 void RuntimeNode::seek(std::int64_t step, std::uint64_t) {

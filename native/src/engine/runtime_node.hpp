@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -129,6 +130,8 @@ class RuntimeNode {
     ticks_ += steps;
   }
   StateColumn* find_state(std::string_view name);
+  /// Nanoseconds spent in actions, where profiled.
+  std::atomic<std::int64_t> spent{0};
 
   std::vector<Input> inputs;
   std::vector<Output> outputs;

@@ -329,16 +329,21 @@ std::size_t draw_counts(u32 key_low, u32 key_high, u32 block, std::int64_t step,
   static_assert(kDrawn % kBlock == 0 && kDrawn % (4 * kGroups * kLanes) == 0);
   const PhiloxRun run(key_low, key_high, static_cast<std::uint64_t>(step), c3);
   i32 draws[kDrawn];
-  i32 events = 0;
+  i32 events[16] = {};
   for (std::size_t begin = 0; begin < n; begin += kDrawn) {
     for (std::size_t i = 0; i < kDrawn; i += 4 * kGroups * kLanes) {
       run.fill(block + static_cast<u32>((begin + i) / 4), draws + i);
     }
     count_above(draws, kDrawn, thresholds, count, out + begin);
     const std::size_t size = n - begin < kDrawn ? n - begin : kDrawn;
-    for (std::size_t i = 0; i < size; ++i) events += out[begin + i] != 0;
+    for (std::size_t i = size; i < kDrawn; ++i) out[begin + i] = 0;
+    for (std::size_t i = 0; i < kDrawn; i += 16) {
+      for (std::size_t j = 0; j < 16; ++j) events[j] += out[begin + i + j] != 0;
+    }
   }
-  return static_cast<std::size_t>(events);
+  i32 all = 0;
+  for (const i32 e : events) all += e;
+  return static_cast<std::size_t>(all);
 }
 
 }  // namespace

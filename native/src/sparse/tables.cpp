@@ -151,6 +151,7 @@ void SparseTables::release(SynapseNode& node, std::int64_t step) {
 }
 
 void SparseTables::reset() {
+  spent = 0;
   for (auto& table : tables_) table->reset();
 }
 

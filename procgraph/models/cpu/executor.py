@@ -22,7 +22,12 @@ class CpuExecutor:
     def __init__(self, program: Program, options: LoadOptions) -> None:
         self._nodes = program.ir.nodes
         self._engine = _native.Engine(
-            _native.Program.from_bytes(program.data), options.seed, options.batch, options.threads, options.progress
+            _native.Program.from_bytes(program.data),
+            options.seed,
+            options.batch,
+            options.threads,
+            options.profile,
+            options.progress,
         )
         self.run = self._engine.run
         self.interrupt = self._engine.interrupt
@@ -73,7 +78,14 @@ class CpuExecutor:
     def stats(self) -> dict[str, Any]:
         found = self._engine.stats()
         counters = {c["channel"]: {k: c[k] for k in ("depth", "high_water", "dropped")} for c in found["channels"]}
-        return {"nodes": [found["nodes"][n.name] for n in self._nodes], "channels": counters}
+        nodes = [found["nodes"][n.name] for n in self._nodes]
+        stats: dict[str, Any] = {
+            "nodes": [{"events": n["events"], "ticks": n["ticks"]} for n in nodes],
+            "channels": counters,
+        }
+        if found["profiled"]:
+            stats["seconds"] = {"delivery": found["delivery_seconds"], "nodes": [n["seconds"] for n in nodes]}
+        return stats
 
     def storage(self) -> list[dict[str, Any]]:
         return [dict(table) for table in self._engine.storage()]

@@ -181,6 +181,7 @@ class EventDriven final : public RuntimeNode {
         found |= word;
       }
       list_.add(static_cast<std::int32_t>(line * kSumsPerLine), found, up);
+      prefetch(lane, line * kSumsPerLine, found);
       if (list_.full()) compute(step, lane);
     }
     compute(step, lane);
@@ -189,6 +190,19 @@ class EventDriven final : public RuntimeNode {
       if (output.port().kind != PortKind::events) continue;
       output.events.at(step, lane).append(events_[c]);
       events_[c].clear();
+    }
+  }
+
+  /// What elements first + i for each bit i of `found` have lies anywhere: it is asked for before
+  /// the list is full, all at once.
+  void prefetch(std::size_t lane, std::size_t first, std::uint64_t found) const {
+    const std::size_t begin = lane * n_ + first;
+    for (; found != 0; found &= found - 1) {
+      const std::size_t at = begin + static_cast<std::size_t>(std::countr_zero(found));
+      loops_.prefetch(last_.data() + at);
+      for (const StateColumn& state : states) {
+        loops_.prefetch(state.data.data() + at * sizeof(std::int32_t));
+      }
     }
   }
 
@@ -207,9 +221,9 @@ class EventDriven final : public RuntimeNode {
     list_.take_input(lane);
     if (list_.size() == 0) return;
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      std::int64_t& last = last_[lane * n_ + static_cast<std::size_t>(list_.element(i))];
-      list_.idle(i) = idle_ticks(lane * n_ + static_cast<std::size_t>(list_.element(i)), tick_);
-      last = tick_;
+      const std::size_t at = lane * n_ + static_cast<std::size_t>(list_.element(i));
+      list_.idle(i) = idle_ticks(at, tick_);
+      last_[at] = tick_;
     }
     list_.run(lane);
     list_.store_states(lane);

@@ -7,13 +7,12 @@
 namespace procgraph {
 
 ElementList::ElementList(const Node& spec, Kernel kernel, const Columns& columns,
-                         std::vector<Input>& inputs, std::vector<StateColumn>& states)
+                         std::vector<Input>& inputs)
     : columns_(columns),
       inputs_(inputs),
-      states_(states),
       kernel_(std::move(kernel)),
       first_state_(columns.all().size()),
-      idle_(first_state_ + states.size()),
+      idle_(first_state_ + spec.states.size()),
       first_input_(idle_ + 1),
       elements_(kChunk),
       stays_(kChunk) {
@@ -97,17 +96,17 @@ void ElementList::aim_columns() {
   aimed_at_ = columns_.changes();
 }
 
-void ElementList::run(std::size_t lane) {
+void ElementList::run(const Records& records, std::size_t lane) {
   if (aimed_at_ != columns_.changes()) aim_columns();
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
     if (column.common) continue;
     for (std::size_t i = 0; i < size_; ++i) values_[c][i] = column.data.data()[elements_[i]];
   }
-  for (std::size_t s = 0; s < states_.size(); ++s) {
-    const std::int32_t* from = state_of(s, lane);
-    std::int32_t* to = values_[first_state_ + s].data();
-    for (std::size_t i = 0; i < size_; ++i) to[i] = from[elements_[i]];
+  const std::size_t states = idle_ - first_state_;
+  for (std::size_t i = 0; i < size_; ++i) {
+    const std::int32_t* from = records.states(records.at(lane, elements_[i]));
+    for (std::size_t s = 0; s < states; ++s) values_[first_state_ + s][i] = from[s];
   }
   args_.n = static_cast<std::int64_t>(size_);
   if (kernel_.fn != nullptr) {
@@ -117,11 +116,11 @@ void ElementList::run(std::size_t lane) {
   }
 }
 
-void ElementList::store_states(std::size_t lane) {
-  for (std::size_t s = 0; s < states_.size(); ++s) {
-    std::int32_t* to = state_of(s, lane);
-    const std::int32_t* from = values_[first_state_ + s].data();
-    for (std::size_t i = 0; i < size_; ++i) to[elements_[i]] = from[i];
+void ElementList::store_states(Records& records, std::size_t lane) const {
+  const std::size_t states = idle_ - first_state_;
+  for (std::size_t i = 0; i < size_; ++i) {
+    std::int32_t* to = records.states(records.at(lane, elements_[i]));
+    for (std::size_t s = 0; s < states; ++s) to[s] = values_[first_state_ + s][i];
   }
 }
 

@@ -1,4 +1,4 @@
-"""From which activity on event-driven execution pays: ``python bench/event_driven.py [--quick] [--json out.json]``.
+"""From which activity on event-driven execution pays: ``python bench/event_driven.py [--neurons N …] [--json out.json]``.
 
 Times are processor time a step, the smallest of several runs: clock and event-driven populations of one size get the
 same events through the same synapses. A step's only event comes from one of 64 sources, whose synapses reach a given
@@ -94,11 +94,12 @@ def measure_crossover(kind: str, n: int, steps: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="10,000 and 100,000 LIF neurons only")
+    parser.add_argument("--neurons", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--json", metavar="FILE", type=Path)
     options = parser.parse_args()
-    sizes, kinds = (SIZES[:2], KINDS[:1]) if options.quick else (SIZES, KINDS)
-    curves = [measure_crossover(kind, n, max(SOURCES, 4_000_000 // n)) for kind in kinds for n in sizes]
+    cases = [(kind, n) for kind in options.kinds for n in options.neurons]
+    curves = [measure_crossover(kind, n, max(SOURCES, 4_000_000 // n)) for kind, n in cases]
     quiet = {x: step_us(silent(100_000, x), 20_000 if x == "event" else 200) for x in EXECUTIONS}
     print("\nsilent, 100,000 ExpLIF with 10 synapses each: " + per_step(quiet))
     mixed = {x: step_us(hybrid(x), 1000) for x in EXECUTIONS}

@@ -104,9 +104,13 @@ void ElementList::run(const Records& records, std::size_t lane) {
     for (std::size_t i = 0; i < size_; ++i) values_[c][i] = column.data.data()[elements_[i]];
   }
   const std::size_t states = idle_ - first_state_;
-  for (std::size_t i = 0; i < size_; ++i) {
-    const std::int32_t* from = records.states(records.at(lane, elements_[i]));
-    for (std::size_t s = 0; s < states; ++s) values_[first_state_ + s][i] = from[s];
+  for (std::size_t s = 0; s < states; ++s) {
+    const std::int32_t* from = records.states(records.at(lane, 0)) + s;
+    std::int32_t* to = values_[first_state_ + s].data();
+    const std::size_t stride = records.stride();
+    for (std::size_t i = 0; i < size_; ++i) {
+      to[i] = from[static_cast<std::size_t>(elements_[i]) * stride];
+    }
   }
   args_.n = static_cast<std::int64_t>(size_);
   if (kernel_.fn != nullptr) {
@@ -118,9 +122,13 @@ void ElementList::run(const Records& records, std::size_t lane) {
 
 void ElementList::store_states(Records& records, std::size_t lane) const {
   const std::size_t states = idle_ - first_state_;
-  for (std::size_t i = 0; i < size_; ++i) {
-    std::int32_t* to = records.states(records.at(lane, elements_[i]));
-    for (std::size_t s = 0; s < states; ++s) to[s] = values_[first_state_ + s][i];
+  for (std::size_t s = 0; s < states; ++s) {
+    std::int32_t* to = records.states(records.at(lane, 0)) + s;
+    const std::int32_t* from = values_[first_state_ + s].data();
+    const std::size_t stride = records.stride();
+    for (std::size_t i = 0; i < size_; ++i) {
+      to[static_cast<std::size_t>(elements_[i]) * stride] = from[i];
+    }
   }
 }
 

@@ -26,6 +26,8 @@ class Records {
   const std::int32_t* states(std::size_t at) const {
     return reinterpret_cast<const std::int32_t*>(words_.data() + at * stride_ + 1);
   }
+  /// Distance from an element's states to those of the next one, in 4 bytes.
+  std::size_t stride() const { return 2 * stride_; }
   std::size_t at(std::size_t lane, std::int32_t element) const {
     return lane * n_ + static_cast<std::size_t>(element);
   }

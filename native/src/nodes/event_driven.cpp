@@ -232,10 +232,11 @@ class EventDriven final : public RuntimeNode {
   void compute(std::int64_t step, std::size_t lane) {
     list_.take_input(lane);
     if (list_.size() == 0) return;
+    const std::int64_t tick = tick_;
     for (std::size_t i = 0; i < list_.size(); ++i) {
       const std::size_t at = records_.at(lane, list_.element(i));
-      list_.idle(i) = idle_ticks(at, tick_);
-      records_.last(at) = tick_;
+      list_.idle(i) = idle_ticks(at, tick);
+      records_.last(at) = tick;
     }
     list_.run(records_, lane);
     list_.store_states(records_, lane);

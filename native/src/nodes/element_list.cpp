@@ -46,25 +46,32 @@ void ElementList::set_range(std::size_t begin, std::size_t count) {
 }
 
 void ElementList::add(std::int32_t first, std::uint64_t found, std::uint64_t awake) {
+  std::int32_t* elements = elements_.data();
+  std::int32_t* stays = stays_.data();
+  std::size_t size = size_;
   for (; found != 0; found &= found - 1) {
     const int bit = std::countr_zero(found);
-    elements_[size_] = first + bit;
-    stays_[size_++] = static_cast<std::int32_t>(awake >> bit & 1);
+    elements[size] = first + bit;
+    stays[size++] = static_cast<std::int32_t>(awake >> bit & 1);
   }
+  size_ = size;
 }
 
 void ElementList::take_input(std::size_t lane) {
+  std::int32_t* elements = elements_.data();
+  std::int32_t* stays = stays_.data();
+  const std::size_t listed = size_;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     if (inputs_[k].clean()) continue;
     const std::uint32_t* sums = inputs_[k].sums_of_part(lane);
-    for (std::size_t i = 0; i < size_; ++i) {
-      stays_[i] |= static_cast<std::int32_t>(sums[elements_[i]] != 0);
+    for (std::size_t i = 0; i < listed; ++i) {
+      stays[i] |= static_cast<std::int32_t>(sums[elements[i]] != 0);
     }
   }
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
-    elements_[kept] = elements_[i];
-    kept += static_cast<std::size_t>(stays_[i]);
+  for (std::size_t i = 0; i < listed; ++i) {
+    elements[kept] = elements[i];
+    kept += static_cast<std::size_t>(stays[i]);
   }
   size_ = kept;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
@@ -74,9 +81,9 @@ void ElementList::take_input(std::size_t lane) {
       continue;
     }
     std::uint32_t* sums = inputs_[k].sums_of_part(lane);
-    for (std::size_t i = 0; i < size_; ++i) {
-      to[i] = static_cast<std::int32_t>(sums[elements_[i]]);
-      sums[elements_[i]] = 0;
+    for (std::size_t i = 0; i < kept; ++i) {
+      to[i] = static_cast<std::int32_t>(sums[elements[i]]);
+      sums[elements[i]] = 0;
     }
   }
 }

@@ -49,17 +49,16 @@ class ElementList {
   std::size_t size() const { return size_; }
   /// True if 64 elements may not fit any more.
   bool full() const { return size_ > kChunk - 64; }
-  std::int32_t element(std::size_t i) const { return elements_[i]; }
+  const std::int32_t* elements() const { return elements_.data(); }
   void clear() { size_ = 0; }
   /// Appends first + i for each bit i of `found`; those of `awake` stay without input as well.
   void add(std::int32_t first, std::uint64_t found, std::uint64_t awake);
   /// Replaces the list by elements [begin, begin + count).
   void set_range(std::size_t begin, std::size_t count);
 
-  /// Ticks without input of place i, for the next run.
-  std::int32_t& idle(std::size_t i) { return values_[idle_][i]; }
-  /// After a run: the place's element has to be computed at the next tick.
-  bool awake(std::size_t i) const { return values_[idle_][i] != 0; }
+  /// By place: before a run the ticks without input, after it 1 where the element has to be computed
+  /// at the next tick, else 0.
+  std::int32_t* idle() { return values_[idle_].data(); }
 
   /// Takes the input of the elements, which is zero from then on, and drops those that have none
   /// and are not awake.

@@ -232,16 +232,17 @@ class EventDriven final : public RuntimeNode {
   void compute(std::int64_t step, std::size_t lane) {
     list_.take_input(lane);
     if (list_.size() == 0) return;
-    const std::int64_t tick = tick_;
+    const std::int32_t* elements = list_.elements();
+    std::int32_t* idle = list_.idle();
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      const std::size_t at = records_.at(lane, list_.element(i));
-      list_.idle(i) = idle_ticks(at, tick);
-      records_.last(at) = tick;
+      const std::size_t at = records_.at(lane, elements[i]);
+      idle[i] = idle_ticks(at, tick_);
+      records_.last(at) = tick_;
     }
     list_.run(records_, lane);
     list_.store_states(records_, lane);
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      if (list_.awake(i)) wake(lane, static_cast<std::size_t>(list_.element(i)));
+      if (idle[i] != 0) wake(lane, static_cast<std::size_t>(elements[i]));
     }
     for (std::size_t c = 0; c < components_.size(); ++c) emit(step, lane, c);
     list_.clear();
@@ -258,7 +259,7 @@ class EventDriven final : public RuntimeNode {
     const std::size_t count =
         loops_.compact(payloads, list_.size(), 0, limit, index_.data(), payload_.data());
     for (std::size_t e = 0; e < count; ++e) {
-      index_[e] = first + list_.element(static_cast<std::size_t>(index_[e]));
+      index_[e] = first + list_.elements()[index_[e]];
     }
     events_[component].append(index_.data(), payload_.data(), count);
   }
@@ -267,7 +268,7 @@ class EventDriven final : public RuntimeNode {
   void put(std::int64_t step, std::size_t lane, std::size_t component, std::size_t i) {
     const auto& [output, first] = components_[component];
     const std::size_t item = item_size(output->port().dtype);
-    const auto element = static_cast<std::size_t>(first + list_.element(i));
+    const auto element = static_cast<std::size_t>(first + list_.elements()[i]);
     std::memcpy(output->array(step, lane) + element * item, list_.output(component) + i * item,
                 item);
   }
@@ -282,7 +283,7 @@ class EventDriven final : public RuntimeNode {
         bool behind = false;
         for (std::size_t i = 0; i < list_.size(); ++i) {
           const std::size_t at = lane * n_ + begin + i;
-          list_.idle(i) = idle_ticks(at, tick);
+          list_.idle()[i] = idle_ticks(at, tick);
           behind |= records_.last(at) < tick;
         }
         if (!behind) continue;

@@ -8,6 +8,7 @@ fraction of the population.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -71,7 +72,7 @@ def hybrid(execution: str) -> pg.Graph:
 def crossover(rows: list[dict[str, Any]]) -> float | None:
     """Fraction of neurons with input in a step at which both take equally long, between the measured ones."""
     ratios = [(math.log(row["fraction"]), math.log(row["event"] / row["clock"])) for row in rows]
-    for (a, below), (b, above) in zip(ratios, ratios[1:]):
+    for (a, below), (b, above) in itertools.pairwise(ratios):
         if below < 0 <= above:
             return math.exp(a + (b - a) * -below / (above - below))
     return None
@@ -109,7 +110,9 @@ def main() -> None:
 
 
 def per_step(times: dict[str, float]) -> str:
-    return f"clock {times['clock']:.2f}, event {times['event']:.3f} us a step, ratio {times['clock'] / times['event']:.0f}"
+    return (
+        f"clock {times['clock']:.2f}, event {times['event']:.3f} us a step, ratio {times['clock'] / times['event']:.0f}"
+    )
 
 
 if __name__ == "__main__":

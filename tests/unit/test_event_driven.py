@@ -184,8 +184,10 @@ def _draw(kind: str, seed: int) -> tuple[Process, dict[str, Any], dict[str, Any]
     if "tau_syn" in values and "tau_m" in values:
         values["tau_syn"][:10] = values["tau_m"][:10] * rng.choice([1.0, 1.0001, 0.999], 10)
     process = cls(shape=n, **values)
-    columns = {k: np.asarray(v, np.int32 if np.asarray(v).dtype.kind == "i" else np.float32)
-               for k, v in column_values(process, 0.5).items()}
+    columns = {
+        k: np.asarray(v, np.int32 if np.asarray(v).dtype.kind == "i" else np.float32)
+        for k, v in column_values(process, 0.5).items()
+    }
     states = {
         k: rng.integers(0, 5, n).astype(np.int32)
         if k == "refractory"
@@ -196,7 +198,9 @@ def _draw(kind: str, seed: int) -> tuple[Process, dict[str, Any], dict[str, Any]
     return process, columns, states
 
 
-def _quiet_steps(process: Process, columns: dict[str, Any], states: dict[str, Any], n: int) -> tuple[dict[str, Any], Any]:
+def _quiet_steps(
+    process: Process, columns: dict[str, Any], states: dict[str, Any], n: int
+) -> tuple[dict[str, Any], Any]:
     """States after n steps without input by the clock, and which elements have spiked."""
     cls: Any = type(process)
     scope = Namespace(nested(columns), cls.__name__)

@@ -105,7 +105,9 @@ class Input {
     offset_ = offset;
     stride_ = stride;
   }
-  void place_marks(LineMask* marks) { marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr; }
+  void place_marks(LineMask* marks) {
+    marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr;
+  }
   /// Of an event-driven node: which sums of a lane something may have been added to. Empty for
   /// others.
   std::span<LineMask> marks(std::size_t lane) const {

@@ -1,8 +1,8 @@
+#include "nodes/element_list.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
-
-#include "nodes/element_list.hpp"
 
 namespace procgraph {
 
@@ -98,7 +98,8 @@ void ElementList::no_input() {
 void ElementList::aim_columns() {
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
-    pointers_[c] = column.common ? const_cast<std::int32_t*>(column.data.data()) : values_[c].data();
+    pointers_[c] =
+        column.common ? const_cast<std::int32_t*>(column.data.data()) : values_[c].data();
   }
   aimed_at_ = columns_.changes();
 }

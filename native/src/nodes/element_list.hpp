@@ -56,8 +56,8 @@ class ElementList {
   /// Replaces the list by elements [begin, begin + count).
   void set_range(std::size_t begin, std::size_t count);
 
-  /// By place: before a run the ticks without input, after it 1 where the element has to be computed
-  /// at the next tick, else 0.
+  /// By place: before a run the ticks without input, after it 1 where the element has to be
+  /// computed at the next tick, else 0.
   std::int32_t* idle() { return values_[idle_].data(); }
 
   /// Takes the input of the elements, which is zero from then on, and drops those that have none
@@ -70,7 +70,9 @@ class ElementList {
   void store_states(Records& records, std::size_t lane) const;
 
   /// Results of the last run: 4 bytes a place, or what an array output has.
-  const std::int32_t* state(std::size_t number) const { return values_[first_state_ + number].data(); }
+  const std::int32_t* state(std::size_t number) const {
+    return values_[first_state_ + number].data();
+  }
   const std::byte* output(std::size_t component) const {
     return reinterpret_cast<const std::byte*>(outputs_[component].data());
   }
@@ -88,7 +90,7 @@ class ElementList {
   std::size_t size_ = 0;
   int aimed_at_ = -1;  // changes of the columns
   Buffer<std::int32_t> elements_;
-  Buffer<std::int32_t> stays_;  // not 0 for elements that stay in the list
+  Buffer<std::int32_t> stays_;                 // not 0 for elements that stay in the list
   std::vector<Buffer<std::int32_t>> values_;   // columns, states, ticks, inputs
   std::vector<Buffer<std::int64_t>> outputs_;  // per component
   std::vector<float> input_scales_;

@@ -65,9 +65,9 @@ class Elementwise final : public RuntimeNode {
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
-    const double values = 0.04 * static_cast<double>(core_.columns.all().size() + 2 * inputs.size()) +
-                          0.08 * static_cast<double>(states.size() + core_.components.size()) +
-                          0.25 * attrs_.draws;
+    const double values =
+        0.04 * static_cast<double>(core_.columns.all().size() + 2 * inputs.size()) +
+        0.08 * static_cast<double>(states.size() + core_.components.size()) + 0.25 * attrs_.draws;
     return kSmallCost + values * static_cast<double>(lanes() * core_.n);
   }
 

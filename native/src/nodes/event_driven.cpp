@@ -1,10 +1,9 @@
-#include "nodes/element_list.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <limits>
 
 #include "engine/channel.hpp"
+#include "nodes/element_list.hpp"
 
 namespace procgraph {
 namespace {
@@ -112,7 +111,8 @@ class EventDriven final : public RuntimeNode {
     Array idle(DType::int64, {static_cast<std::int64_t>(lanes()), static_cast<std::int64_t>(n_)});
     auto* values = idle.as<std::int64_t>();
     for (std::size_t i = 0; i < records_.size(); ++i) {
-      const bool awake = awake_[i / n_ * lines_ + i % n_ / kSumsPerLine] >> i % n_ % kSumsPerLine & 1;
+      const bool awake =
+          awake_[i / n_ * lines_ + i % n_ / kSumsPerLine] >> i % n_ % kSumsPerLine & 1;
       values[i] = awake ? kAwake : tick_ - records_.last(i);
     }
     State out;
@@ -172,7 +172,8 @@ class EventDriven final : public RuntimeNode {
 
   std::int32_t idle_ticks(std::size_t at, std::int64_t tick) const {
     constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-    return static_cast<std::int32_t>(std::clamp(tick - records_.last(at) - 1, std::int64_t{0}, most));
+    return static_cast<std::int32_t>(
+        std::clamp(tick - records_.last(at) - 1, std::int64_t{0}, most));
   }
 
   /// Lists and computes the elements that have input or are awake.
@@ -317,7 +318,7 @@ class EventDriven final : public RuntimeNode {
   Columns columns_;
   mutable ElementList list_;
   std::size_t n_;
-  std::size_t lines_;                // of a lane
+  std::size_t lines_;  // of a lane
   Records records_;
   Buffer<LineMask> awake_;
   std::vector<LineMask*> marked_;  // of the lane at work: by inputs, and awake_

@@ -128,7 +128,8 @@ void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
 void DeliveryTable::mark(const Bucket& bucket, std::size_t base, LineMask* lines) const {
   for (const SegmentCursor& cursor : bucket) {
     const std::uint32_t* words = cursor.at + layout_.header_words();
-    for (std::uint32_t m = 0; m < cursor.count; ++m) set_mark(lines, base + layout_.target(words, m));
+    for (std::uint32_t m = 0; m < cursor.count; ++m)
+      set_mark(lines, base + layout_.target(words, m));
   }
 }
 

@@ -20,13 +20,11 @@ class Conv2d final : public Projection {
   }
 
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const override {
-    visit(due, delay, [sums](std::int64_t target, std::uint32_t product) {
-      sums[target] += product;
-    });
+    visit(due, delay,
+          [sums](std::int64_t target, std::uint32_t product) { sums[target] += product; });
   }
 
-  void mark(const EventList& due, std::size_t delay,
-            std::span<LineMask> lines) const override {
+  void mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const override {
     visit(due, delay, [lines](std::int64_t target, std::uint32_t) {
       set_mark(lines.data(), static_cast<std::size_t>(target));
     });

@@ -30,8 +30,7 @@ class Sparse final : public Projection {
   void deliver(const EventList& due, std::size_t delay, std::uint32_t* sums) const override {
     segments_.deliver(due, delay, sums);
   }
-  void mark(const EventList& due, std::size_t delay,
-            std::span<LineMask> lines) const override {
+  void mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const override {
     segments_.mark(due, delay, lines);
   }
   void set_weights(std::span<const std::int32_t> weights) override {

@@ -90,7 +90,9 @@ class ElementWise(Eager):
         self.states, emitted = self.compute(self.states, step, inputs)
         return emitted
 
-    def compute(self, states: Arrays, step: int, inputs: list[NDArray[Any]]) -> tuple[Arrays, list[NDArray[Any] | None]]:
+    def compute(
+        self, states: Arrays, step: int, inputs: list[NDArray[Any]]
+    ) -> tuple[Arrays, list[NDArray[Any] | None]]:
         """The next states, and what each output emits."""
         name = self.node.type
         values = nested(self.columns)

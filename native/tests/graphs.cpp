@@ -25,7 +25,7 @@ NodeSpec event_source(Builder& b, const std::string& name, std::int64_t n,
 NodeSpec elementwise(const std::string& name, const std::string& kernel, std::int64_t n,
                      std::int64_t draws) {
   NodeSpec node{.name = name, .op = "elementwise", .n = n};
-  node.attr_count = 3;
+  node.attr_count = 4;
   node.attrs = [kernel, draws](Packer& out) {
     out.text("kernel", kernel).text("hash", "1").field("draws", draws).text("execution", "clock");
   };

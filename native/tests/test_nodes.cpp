@@ -245,3 +245,85 @@ TEST(kernels_are_found_by_name_and_hash) {
   CHECK_EQUAL(engine.stats().nodes["l"].ticks, 3);
   CHECK_THROWS(io, registry.load("/nonexistent/library"));
 }
+
+namespace {
+
+/// Adds input and ticks without input to its state; rests after each tick. `computed` counts.
+NodeSpec counting(const std::string& execution, std::int64_t n, std::int64_t& computed) {
+  KernelRegistry::process().add(
+      "test_counting", "1",
+      {nullptr, std::make_shared<const KernelCallback>(
+                    [&computed](const pg_kernel_args& args, const KernelLayout& layout) {
+                      CHECK_EQUAL(layout.states.size(), 2u);
+                      auto* sum = static_cast<std::int32_t*>(args.states[0]);
+                      auto* idle = static_cast<std::int32_t*>(args.states[1]);
+                      const auto* s_in = static_cast<const std::int32_t*>(args.inputs[0]);
+                      auto* s_out = static_cast<std::int32_t*>(args.outputs[0]);
+                      for (std::int64_t i = 0; i < args.n; ++i) {
+                        sum[i] += s_in[i] + 100 * (idle[i] + 1);
+                        s_out[i] = s_in[i];
+                        idle[i] = 0;
+                      }
+                      computed += args.n;
+                    })});
+  NodeSpec node{.name = "counting", .op = "elementwise", .n = n};
+  node.attr_count = 4;
+  node.attrs = [execution](Packer& out) {
+    out.text("kernel", "test_counting").text("hash", "1").field("draws", 0);
+    out.text("execution", execution);
+  };
+  node.inputs = {{.name = "s_in", .n = n, .limit = 1000}};
+  node.outputs = {{.name = "s_out", .n = n, .limit = 1000}};
+  return node;
+}
+
+}  // namespace
+
+TEST(event_driven_nodes_compute_elements_with_input) {
+  constexpr std::int64_t kN = 1000;
+  std::int64_t computed = 0;
+  Builder b;
+  NodeSpec node = counting("event", kN, computed);
+  node.states = {{"sum", "int32", b.tensor<std::int32_t>({0})}};
+  const int c = b.node(node);
+  const int e = b.node(event_source(b, "e", kN, {{2, 3, 5}, {2, 17, 6}, {2, 999, 4}, {5, 17, 7}}));
+  b.join({.src = e, .dst = c});
+  b.schedule(e);
+  b.schedule(c);
+  Engine engine(b.load());
+  const int spikes = engine.record_output("counting", "s_out");
+  engine.run(1);
+  CHECK_EQUAL(computed, kN);  // nobody knows yet who rests
+  engine.run(1);
+  CHECK_EQUAL(computed, kN);
+  engine.run(4);
+  CHECK_EQUAL(computed, kN + 4);
+  Recording got = engine.recorded(spikes);
+  CHECK(values<std::int32_t>(std::move(got.index)) == std::vector<std::int32_t>{3, 17, 999, 17});
+  State state = engine.export_state();
+  for (int look = 0; look < 2; ++look) {
+    const auto sum = values<std::int32_t>(engine.read("counting", "state", "sum"));
+    CHECK_EQUAL(sum[3], 605);
+    CHECK_EQUAL(sum[17], 613);
+    CHECK_EQUAL(sum[0], 600);
+  }
+  CHECK_EQUAL(values<std::int32_t>(std::move(state.at("counting/state/sum")))[0], 100);
+  const auto idle = values<std::int64_t>(std::move(state.at("counting/idle")));
+  CHECK_EQUAL(idle[0], 5);
+  CHECK_EQUAL(idle[17], 0);
+}
+
+TEST(executions_are_checked) {
+  std::int64_t computed = 0;
+  Builder b;
+  b.schedule(b.node(counting("often", 3, computed)));
+  CHECK_THROWS(format, b.load());
+  Builder drawing;
+  NodeSpec node = bernoulli(drawing, "b", 3, 0.5);
+  node.attrs = [](Packer& out) {
+    out.text("kernel", "test_bernoulli").text("hash", "1").field("draws", 1);
+    out.text("execution", "event");
+  };
+  drawing.schedule(drawing.node(node));
+  CHECK_THROWS(format, drawing.load());
+}

@@ -7,7 +7,6 @@ section 10 is the definition.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from procgraph.errors import ParameterError
@@ -61,7 +60,6 @@ def check_execution(cls: type[Process], execution: object) -> str:
     return execution
 
 
-@functools.cache
 def event_form(cls: Any) -> Any:
     """The class as an event-driven kernel computes it: one more state, ``IDLE``, and a ``step`` that makes up for it.
 

@@ -182,7 +182,7 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
   StateColumn& state = find_state(node, item);
   check_shape(name, item, values, state.spec->dtype, {batch, static_cast<std::int64_t>(state.n)});
   node.catch_up();
-  std::memcpy(state.data.data(), values.data, state.data.size());
+  node.put_state(state, static_cast<const std::byte*>(values.data));
 }
 
 DType Engine::Impl::dtype_of(std::string_view name, std::string_view section,

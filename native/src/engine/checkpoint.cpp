@@ -66,8 +66,8 @@ class Importer {
     for (StateColumn& state : node.states) {
       const ArrayView& values = take(text(name, "/state/", state.spec->name), state.spec->dtype,
                                      {engine_.batch, static_cast<std::int64_t>(state.n)});
-      actions_.push_back([&state, data = values.data] {
-        std::memcpy(state.data.data(), data, state.data.size());
+      actions_.push_back([&node, &state, data = static_cast<const std::byte*>(values.data)] {
+        node.put_state(state, data);
       });
     }
     for (Input& input : node.inputs) {

@@ -40,10 +40,10 @@ Array export_values(Output& output, std::int64_t last) {
   return out;
 }
 
-/// As it is stored: an event-driven node says in a value of its own how old that is.
-Array export_stored(const StateColumn& state, std::int64_t lanes) {
-  Array out(state.spec->dtype, {lanes, static_cast<std::int64_t>(state.n)});
-  std::memcpy(out.data.get(), state.data.data(), out.nbytes());
+Array export_state_of(const RuntimeNode& node, const StateColumn& state) {
+  Array out(state.spec->dtype,
+            {static_cast<std::int64_t>(node.lanes()), static_cast<std::int64_t>(state.n)});
+  node.copy_state(state, out.data.get());
   return out;
 }
 
@@ -91,7 +91,7 @@ State Engine::Impl::export_state() {
     const std::string& name = node->spec().name;
     node->materialise(last);
     for (const StateColumn& state : node->states) {
-      out.emplace(text(name, "/state/", state.spec->name), export_stored(state, batch));
+      out.emplace(text(name, "/state/", state.spec->name), export_state_of(*node, state));
     }
     for (Input& input : node->inputs) {
       if (input.port().kind == PortKind::array) continue;

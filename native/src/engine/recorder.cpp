@@ -18,8 +18,9 @@ void Recorder::sample(std::int64_t step) {
   if ((step + 1) % every_ != 0) return;
   if (state_ != nullptr) {
     steps_.push_back(step);
-    samples_.resize(samples_.size() + state_->data.size());
-    node_->read_state(*state_, samples_.data() + samples_.size() - state_->data.size());
+    const std::size_t size = state_->bytes(node_->lanes());
+    samples_.resize(samples_.size() + size);
+    node_->read_state(*state_, samples_.data() + samples_.size() - size);
     return;
   }
   if (node_ != nullptr) {

@@ -6,14 +6,16 @@
 namespace procgraph {
 namespace {
 
-/// Fills all lanes with the initial values, of which there may be one for all elements.
-void fill_initial(StateColumn& state, std::size_t lanes) {
+/// The initial values of all lanes, of which there may be one for all elements.
+Buffer<std::byte> initial(const StateColumn& state, std::size_t lanes) {
   const std::size_t item = item_size(state.spec->dtype);
   const bool common = state.spec->values->count == 1;
+  Buffer<std::byte> values(state.bytes(lanes));
   for (std::size_t i = 0; i < lanes * state.n; ++i) {
     const std::size_t from = common ? 0 : i % state.n;
-    std::memcpy(state.data.data() + i * item, state.spec->values->data + from * item, item);
+    std::memcpy(values.data() + i * item, state.spec->values->data + from * item, item);
   }
+  return values;
 }
 
 }  // namespace
@@ -52,7 +54,7 @@ void RuntimeNode::reset() {
     for (Channel* channel : input.channels) channel->reset();
   }
   for (Output& output : outputs) output.reset();
-  for (StateColumn& state : states) fill_initial(state, lanes_);
+  for (StateColumn& state : states) put_state(state, initial(state, lanes_).data());
   ticks_ = 0;
   spent = 0;
 }

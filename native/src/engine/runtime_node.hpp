@@ -42,6 +42,7 @@ struct StateColumn {
   const NamedTensor* spec;
   std::size_t n;  ///< values of one lane
   Buffer<std::byte> data;
+  std::size_t bytes(std::size_t lanes) const { return lanes * n * item_size(spec->dtype); }
 };
 
 /// A node with its ports, clock and state. The engine calls each action once a step.
@@ -102,7 +103,14 @@ class RuntimeNode {
   virtual const Draw* draw() const { return nullptr; }
   /// Copies a state as it is after the last tick, all lanes.
   virtual void read_state(const StateColumn& state, std::byte* out) const {
-    std::memcpy(out, state.data.data(), state.data.size());
+    std::memcpy(out, state.data.data(), state.bytes(lanes_));
+  }
+  /// Copies a state as it is kept; export_own() says how old that is where it is not up to date.
+  virtual void copy_state(const StateColumn& state, std::byte* out) const {
+    read_state(state, out);
+  }
+  virtual void put_state(StateColumn& state, const std::byte* values) {
+    std::memcpy(state.data.data(), values, state.bytes(lanes_));
   }
   /// Does what was put off, before a state is set.
   virtual void catch_up() {}

@@ -7,13 +7,12 @@
 namespace procgraph {
 
 ElementList::ElementList(const Node& spec, Kernel kernel, const Columns& columns,
-                         std::vector<Input>& inputs, std::vector<StateColumn>& states)
+                         std::vector<Input>& inputs)
     : columns_(columns),
       inputs_(inputs),
-      states_(states),
       kernel_(std::move(kernel)),
       first_state_(columns.all().size()),
-      idle_(first_state_ + states.size()),
+      idle_(first_state_ + spec.states.size()),
       first_input_(idle_ + 1),
       elements_(kChunk),
       stays_(kChunk) {
@@ -47,25 +46,32 @@ void ElementList::set_range(std::size_t begin, std::size_t count) {
 }
 
 void ElementList::add(std::int32_t first, std::uint64_t found, std::uint64_t awake) {
+  std::int32_t* elements = elements_.data();
+  std::int32_t* stays = stays_.data();
+  std::size_t size = size_;
   for (; found != 0; found &= found - 1) {
     const int bit = std::countr_zero(found);
-    elements_[size_] = first + bit;
-    stays_[size_++] = static_cast<std::int32_t>(awake >> bit & 1);
+    elements[size] = first + bit;
+    stays[size++] = static_cast<std::int32_t>(awake >> bit & 1);
   }
+  size_ = size;
 }
 
 void ElementList::take_input(std::size_t lane) {
+  std::int32_t* elements = elements_.data();
+  std::int32_t* stays = stays_.data();
+  const std::size_t listed = size_;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     if (inputs_[k].clean()) continue;
     const std::uint32_t* sums = inputs_[k].sums_of_part(lane);
-    for (std::size_t i = 0; i < size_; ++i) {
-      stays_[i] |= static_cast<std::int32_t>(sums[elements_[i]] != 0);
+    for (std::size_t i = 0; i < listed; ++i) {
+      stays[i] |= static_cast<std::int32_t>(sums[elements[i]] != 0);
     }
   }
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
-    elements_[kept] = elements_[i];
-    kept += static_cast<std::size_t>(stays_[i]);
+  for (std::size_t i = 0; i < listed; ++i) {
+    elements[kept] = elements[i];
+    kept += static_cast<std::size_t>(stays[i]);
   }
   size_ = kept;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
@@ -75,9 +81,9 @@ void ElementList::take_input(std::size_t lane) {
       continue;
     }
     std::uint32_t* sums = inputs_[k].sums_of_part(lane);
-    for (std::size_t i = 0; i < size_; ++i) {
-      to[i] = static_cast<std::int32_t>(sums[elements_[i]]);
-      sums[elements_[i]] = 0;
+    for (std::size_t i = 0; i < kept; ++i) {
+      to[i] = static_cast<std::int32_t>(sums[elements[i]]);
+      sums[elements[i]] = 0;
     }
   }
 }
@@ -98,17 +104,21 @@ void ElementList::aim_columns() {
   aimed_at_ = columns_.changes();
 }
 
-void ElementList::run(std::size_t lane) {
+void ElementList::run(const Records& records, std::size_t lane) {
   if (aimed_at_ != columns_.changes()) aim_columns();
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
     if (column.common) continue;
     for (std::size_t i = 0; i < size_; ++i) values_[c][i] = column.data.data()[elements_[i]];
   }
-  for (std::size_t s = 0; s < states_.size(); ++s) {
-    const std::int32_t* from = state_of(s, lane);
+  const std::size_t states = idle_ - first_state_;
+  for (std::size_t s = 0; s < states; ++s) {
+    const std::int32_t* from = records.states(records.at(lane, 0)) + s;
     std::int32_t* to = values_[first_state_ + s].data();
-    for (std::size_t i = 0; i < size_; ++i) to[i] = from[elements_[i]];
+    const std::size_t stride = records.stride();
+    for (std::size_t i = 0; i < size_; ++i) {
+      to[i] = from[static_cast<std::size_t>(elements_[i]) * stride];
+    }
   }
   args_.n = static_cast<std::int64_t>(size_);
   if (kernel_.fn != nullptr) {
@@ -118,11 +128,15 @@ void ElementList::run(std::size_t lane) {
   }
 }
 
-void ElementList::store_states(std::size_t lane) {
-  for (std::size_t s = 0; s < states_.size(); ++s) {
-    std::int32_t* to = state_of(s, lane);
+void ElementList::store_states(Records& records, std::size_t lane) const {
+  const std::size_t states = idle_ - first_state_;
+  for (std::size_t s = 0; s < states; ++s) {
+    std::int32_t* to = records.states(records.at(lane, 0)) + s;
     const std::int32_t* from = values_[first_state_ + s].data();
-    for (std::size_t i = 0; i < size_; ++i) to[elements_[i]] = from[i];
+    const std::size_t stride = records.stride();
+    for (std::size_t i = 0; i < size_; ++i) {
+      to[static_cast<std::size_t>(elements_[i]) * stride] = from[i];
+    }
   }
 }
 

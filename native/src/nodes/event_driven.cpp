@@ -25,14 +25,15 @@ class EventDriven final : public RuntimeNode {
         attrs_(std::get<ElementwiseAttrs>(spec.attrs)),
         kernel_(context.kernels.find(attrs_.kernel, attrs_.hash)),
         columns_(spec),
-        list_(spec, kernel_, columns_, inputs, states),
+        list_(spec, kernel_, columns_, inputs),
         n_(static_cast<std::size_t>(spec.n)),
         lines_(lines_of(n_)),
-        last_(lanes() * n_),
+        records_(lanes(), n_, spec.states.size()),
         awake_(lanes() * lines_),
         index_(kChunk + 16),
         payload_(kChunk + 16) {
     for (Input& input : inputs) input.wants_marks = true;
+    for (StateColumn& state : states) state.data = {};  // in the records
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       for (std::int32_t c = 0; c < outputs[o].port().components; ++c) {
         components_.push_back({&outputs[o], c * spec.n});
@@ -43,7 +44,7 @@ class EventDriven final : public RuntimeNode {
 
   void reset() override {
     RuntimeNode::reset();
-    std::fill_n(last_.data(), last_.size(), -1);
+    for (std::size_t i = 0; i < records_.size(); ++i) records_.last(i) = -1;
     wake_all();
   }
 
@@ -75,22 +76,32 @@ class EventDriven final : public RuntimeNode {
   }
 
   void read_state(const StateColumn& state, std::byte* out) const override {
-    std::memcpy(out, state.data.data(), state.data.size());
+    copy_state(state, out);
     auto* values = reinterpret_cast<std::int32_t*>(out);
-    const auto number = static_cast<std::size_t>(&state - states.data());
-    look(tick_, [&](std::size_t lane, std::size_t place, std::int32_t element) {
-      values[lane * n_ + static_cast<std::size_t>(element)] = list_.state(number)[place];
+    look(tick_, [&, number = number_of(state)](std::size_t at, std::size_t place) {
+      values[at] = list_.state(number)[place];
     });
   }
 
+  void copy_state(const StateColumn& state, std::byte* out) const override {
+    auto* values = reinterpret_cast<std::int32_t*>(out);
+    const std::size_t number = number_of(state);
+    for (std::size_t i = 0; i < records_.size(); ++i) values[i] = records_.states(i)[number];
+  }
+
+  void put_state(StateColumn& state, const std::byte* from) override {
+    const auto* values = reinterpret_cast<const std::int32_t*>(from);
+    const std::size_t number = number_of(state);
+    for (std::size_t i = 0; i < records_.size(); ++i) records_.states(i)[number] = values[i];
+  }
+
   void catch_up() override {
-    look(tick_, [&](std::size_t lane, std::size_t place, std::int32_t element) {
-      const std::size_t at = lane * n_ + static_cast<std::size_t>(element);
+    look(tick_, [&](std::size_t at, std::size_t place) {
       for (std::size_t s = 0; s < states.size(); ++s) {
-        reinterpret_cast<std::int32_t*>(states[s].data.data())[at] = list_.state(s)[place];
+        records_.states(at)[s] = list_.state(s)[place];
       }
+      records_.last(at) = tick_;
     });
-    std::fill_n(last_.data(), last_.size(), tick_);
     wake_all();
   }
 
@@ -99,10 +110,10 @@ class EventDriven final : public RuntimeNode {
   State export_own(std::int64_t) override {
     Array idle(DType::int64, {static_cast<std::int64_t>(lanes()), static_cast<std::int64_t>(n_)});
     auto* values = idle.as<std::int64_t>();
-    for (std::size_t i = 0; i < last_.size(); ++i) {
+    for (std::size_t i = 0; i < records_.size(); ++i) {
       const bool awake =
           awake_[i / n_ * lines_ + i % n_ / kSumsPerLine] >> i % n_ % kSumsPerLine & 1;
-      values[i] = awake ? kAwake : tick_ - last_[i];
+      values[i] = awake ? kAwake : tick_ - records_.last(i);
     }
     State out;
     out.emplace("idle", std::move(idle));
@@ -113,8 +124,8 @@ class EventDriven final : public RuntimeNode {
     const auto* idle = static_cast<const std::int64_t*>(state.at("idle").data);
     std::fill_n(awake_.data(), awake_.size(), LineMask{0});
     awake_count_ = 0;
-    for (std::size_t i = 0; i < last_.size(); ++i) {
-      last_[i] = tick_ - std::clamp(idle[i], std::int64_t{0}, kMostIdle);
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      records_.last(i) = tick_ - std::clamp(idle[i], std::int64_t{0}, kMostIdle);
       if (idle[i] < 0) wake(i / n_, i % n_);
     }
   }
@@ -143,6 +154,10 @@ class EventDriven final : public RuntimeNode {
     std::int32_t first;  // index of its first element
   };
 
+  std::size_t number_of(const StateColumn& state) const {
+    return static_cast<std::size_t>(&state - states.data());
+  }
+
   void wake(std::size_t lane, std::size_t element) {
     set_mark(awake_.data() + lane * lines_, element);
     ++awake_count_;
@@ -157,7 +172,8 @@ class EventDriven final : public RuntimeNode {
 
   std::int32_t idle_ticks(std::size_t at, std::int64_t tick) const {
     constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-    return static_cast<std::int32_t>(std::clamp(tick - last_[at] - 1, std::int64_t{0}, most));
+    return static_cast<std::int32_t>(
+        std::clamp(tick - records_.last(at) - 1, std::int64_t{0}, most));
   }
 
   /// Lists and computes the elements that have input or are awake.
@@ -181,6 +197,7 @@ class EventDriven final : public RuntimeNode {
         found |= word;
       }
       list_.add(static_cast<std::int32_t>(line * kSumsPerLine), found, up);
+      prefetch(lane, line * kSumsPerLine, found);
       if (list_.full()) compute(step, lane);
     }
     compute(step, lane);
@@ -189,6 +206,16 @@ class EventDriven final : public RuntimeNode {
       if (output.port().kind != PortKind::events) continue;
       output.events.at(step, lane).append(events_[c]);
       events_[c].clear();
+    }
+  }
+
+  /// What elements first + i for each bit i of `found` have lies anywhere: it is asked for before
+  /// the list is full, all at once.
+  void prefetch(std::size_t lane, std::size_t first, std::uint64_t found) const {
+    const std::size_t begin = lane * n_ + first;
+    for (; found != 0; found &= found - 1) {
+      const std::size_t at = begin + static_cast<std::size_t>(std::countr_zero(found));
+      loops_.prefetch(records_.states(at));
     }
   }
 
@@ -206,15 +233,17 @@ class EventDriven final : public RuntimeNode {
   void compute(std::int64_t step, std::size_t lane) {
     list_.take_input(lane);
     if (list_.size() == 0) return;
+    const std::int32_t* elements = list_.elements();
+    std::int32_t* idle = list_.idle();
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      std::int64_t& last = last_[lane * n_ + static_cast<std::size_t>(list_.element(i))];
-      list_.idle(i) = idle_ticks(lane * n_ + static_cast<std::size_t>(list_.element(i)), tick_);
-      last = tick_;
+      const std::size_t at = records_.at(lane, elements[i]);
+      idle[i] = idle_ticks(at, tick_);
+      records_.last(at) = tick_;
     }
-    list_.run(lane);
-    list_.store_states(lane);
+    list_.run(records_, lane);
+    list_.store_states(records_, lane);
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      if (list_.awake(i)) wake(lane, static_cast<std::size_t>(list_.element(i)));
+      if (idle[i] != 0) wake(lane, static_cast<std::size_t>(elements[i]));
     }
     for (std::size_t c = 0; c < components_.size(); ++c) emit(step, lane, c);
     list_.clear();
@@ -231,7 +260,7 @@ class EventDriven final : public RuntimeNode {
     const std::size_t count =
         loops_.compact(payloads, list_.size(), 0, limit, index_.data(), payload_.data());
     for (std::size_t e = 0; e < count; ++e) {
-      index_[e] = first + list_.element(static_cast<std::size_t>(index_[e]));
+      index_[e] = first + list_.elements()[index_[e]];
     }
     events_[component].append(index_.data(), payload_.data(), count);
   }
@@ -240,13 +269,13 @@ class EventDriven final : public RuntimeNode {
   void put(std::int64_t step, std::size_t lane, std::size_t component, std::size_t i) {
     const auto& [output, first] = components_[component];
     const std::size_t item = item_size(output->port().dtype);
-    const auto element = static_cast<std::size_t>(first + list_.element(i));
+    const auto element = static_cast<std::size_t>(first + list_.elements()[i]);
     std::memcpy(output->array(step, lane) + element * item, list_.output(component) + i * item,
                 item);
   }
 
   /// Computes copies of all elements that were last computed before `tick` as if they were computed
-  /// in it, without input; hands over lane, place in the list and element.
+  /// in it, without input; hands over their numbers, counted through all lanes, and places.
   template <class Take>
   void look(std::int64_t tick, Take take) const {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
@@ -255,14 +284,14 @@ class EventDriven final : public RuntimeNode {
         bool behind = false;
         for (std::size_t i = 0; i < list_.size(); ++i) {
           const std::size_t at = lane * n_ + begin + i;
-          list_.idle(i) = idle_ticks(at, tick);
-          behind |= last_[at] < tick;
+          list_.idle()[i] = idle_ticks(at, tick);
+          behind |= records_.last(at) < tick;
         }
         if (!behind) continue;
         list_.no_input();
-        list_.run(lane);
+        list_.run(records_, lane);
         for (std::size_t i = 0; i < list_.size(); ++i) {
-          if (last_[lane * n_ + begin + i] < tick) take(lane, i, list_.element(i));
+          if (records_.last(lane * n_ + begin + i) < tick) take(lane * n_ + begin + i, i);
         }
       }
     }
@@ -277,9 +306,9 @@ class EventDriven final : public RuntimeNode {
       return output.port().kind == PortKind::array && read != asked;
     };
     if (std::none_of(outputs.begin(), outputs.end(), shown)) return;
-    look(tick, [&](std::size_t lane, std::size_t place, std::int32_t) {
+    look(tick, [&](std::size_t at, std::size_t place) {
       for (std::size_t c = 0; c < components_.size(); ++c) {
-        if (shown(*components_[c].output)) put(step, lane, c, place);
+        if (shown(*components_[c].output)) put(step, at / n_, c, place);
       }
     });
   }
@@ -289,8 +318,8 @@ class EventDriven final : public RuntimeNode {
   Columns columns_;
   mutable ElementList list_;
   std::size_t n_;
-  std::size_t lines_;          // of a lane
-  Buffer<std::int64_t> last_;  // tick that computed an element
+  std::size_t lines_;  // of a lane
+  Records records_;
   Buffer<LineMask> awake_;
   std::vector<LineMask*> marked_;  // of the lane at work: by inputs, and awake_
   std::size_t awake_count_ = 0;

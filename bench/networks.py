@@ -191,6 +191,8 @@ class Bench:
 
     def prepare(self, chosen: dict[str, Network], heavy: bool) -> None:
         self.limit_program()
+        for name, network in chosen.items():
+            self.definition(name, network)
         for peer in self.peers:
             self.python(peer)
             for name, network in chosen.items():

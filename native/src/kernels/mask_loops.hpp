@@ -123,7 +123,8 @@ void add_counts(u32* PG_RESTRICT sums, const u64 (*PG_RESTRICT planes)[kMaskWord
       bits |= ((planes[q][word] >> (8 * t)) & 0xFF) << (8 * q);
     }
     bits = transpose(bits);
-    for (std::size_t j = 0; j < 8; ++j) counts[8 * t + j] = static_cast<unsigned char>(bits >> (8 * j));
+    for (std::size_t j = 0; j < 8; ++j)
+      counts[8 * t + j] = static_cast<unsigned char>(bits >> (8 * j));
   }
   for (std::size_t line = 0; line < lines; ++line) {
     for (std::size_t i = 16 * line; i < 16 * line + 16; ++i) sums[i] += value * counts[i];

@@ -42,8 +42,8 @@ bool BitmaskTable::pays(std::span<const Member> members, std::int32_t n_pre, std
   return mask < kIndex * own + kinds * kSegment;
 }
 
-BitmaskTable::BitmaskTable(const std::vector<Member>& members, std::int32_t n_pre,
-                           const Cuts& cuts, const HotLoops& loops, const BuildOptions& options)
+BitmaskTable::BitmaskTable(const std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
+                           const HotLoops& loops, const BuildOptions& options)
     : n_pre_(static_cast<std::size_t>(n_pre)), loops_(loops) {
   std::uint64_t low = UINT64_MAX;
   std::uint64_t high = 0;
@@ -58,12 +58,14 @@ BitmaskTable::BitmaskTable(const std::vector<Member>& members, std::int32_t n_pr
     Part part;
     part.begin = std::clamp(cuts[p], low, high);
     part.end = std::clamp(cuts[p + 1], part.begin, high);
-    part.words = static_cast<std::size_t>((part.end - part.begin + kBlock - 1) / kBlock * kBlock / 64);
+    part.words =
+        static_cast<std::size_t>((part.end - part.begin + kBlock - 1) / kBlock * kBlock / 64);
     const std::size_t rows = slots_.size() * n_pre_ + 1;
     part.bits = os::Pages(rows * part.words * sizeof(std::uint64_t));
     parts_.push_back(std::move(part));
   }
-  const std::size_t ranges = std::min(n_pre_, static_cast<std::size_t>(std::max(options.threads, 1)));
+  const std::size_t ranges =
+      std::min(n_pre_, static_cast<std::size_t>(std::max(options.threads, 1)));
   std::vector<std::vector<Extra>> found(ranges);
   parallel_for(ranges, options.threads, [&](std::size_t r) {
     found[r] = set_bits(members, {static_cast<std::int32_t>(n_pre_ * r / ranges),
@@ -151,8 +153,8 @@ void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size
       // Rows of zeros fill up the last eight.
       while (own.rows.size() % 8 != 0) own.rows.push_back(own.row(slots_.size() * n_pre_));
       for (std::size_t first = 0; first < own.rows.size(); first += kMostRows) {
-        loops_.add_masks(sums, own.rows.data() + first, std::min(kMostRows, own.rows.size() - first),
-                         lines, weight);
+        loops_.add_masks(sums, own.rows.data() + first,
+                         std::min(kMostRows, own.rows.size() - first), lines, weight);
       }
       for (std::size_t e = 0; e < due.size(); ++e) {
         const std::size_t row = s * n_pre_ + static_cast<std::size_t>(due.index()[e]);
@@ -178,7 +180,8 @@ void BitmaskTable::add_each(const Part& part, std::size_t row, std::uint32_t val
 std::size_t BitmaskTable::bytes() const {
   std::size_t out = 0;
   for (const Part& part : parts_) {
-    out += part.bits.size() + sizeof(std::uint32_t) * (part.extra_begin.size() + part.extras.size());
+    out +=
+        part.bits.size() + sizeof(std::uint32_t) * (part.extra_begin.size() + part.extras.size());
   }
   return out;
 }

@@ -38,8 +38,8 @@ class BitmaskTable {
   struct Part {
     std::uint64_t begin = 0;  ///< positions in the arena
     std::uint64_t end = 0;
-    std::size_t words = 0;  ///< of a row: whole blocks
-    os::Pages bits;         ///< rows by slot and source, then one of zeros
+    std::size_t words = 0;                   ///< of a row: whole blocks
+    os::Pages bits;                          ///< rows by slot and source, then one of zeros
     std::vector<std::uint32_t> extra_begin;  ///< by row
     std::vector<std::int32_t> extras;
     std::vector<const std::uint64_t*> rows;  ///< of the spikes at hand

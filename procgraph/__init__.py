@@ -10,13 +10,17 @@ __version__ = "0.1.0"
 # Imported on first use, so that ``import procgraph`` stays fast and optional parts stay optional.
 _HOMES = {
     "Array": "spec.types",
+    "Box": "spec.distance",
     "Current": "spec.types",
     "Data": "spec.declare",
     "Draw": "spec.declare",
     "Events": "spec.types",
+    "Exponential": "spec.distance",
+    "Gaussian": "spec.distance",
     "Graded": "spec.types",
     "Graph": "spec.graph",
     "In": "spec.declare",
+    "Linear": "spec.distance",
     "LogNormal": "spec.distributions",
     "Message": "spec.types",
     "Normal": "spec.distributions",

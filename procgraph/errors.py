@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BackendError",
@@ -24,11 +24,18 @@ __all__ = [
     "UnitError",
     "UnknownNameError",
     "did_you_mean",
+    "raise_all",
 ]
 
 
 class ProcgraphError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Attributes:
+        parts: where a check found several mistakes, one error for each; else empty.
+    """
+
+    parts: tuple[ProcgraphError, ...] = ()
 
 
 class ParameterError(ProcgraphError, ValueError):
@@ -97,6 +104,16 @@ class ChannelOverflowError(ProcgraphError, RuntimeError):
 
 class ChannelBlockedError(ProcgraphError, RuntimeError):
     """A bounded channel with policy ``block`` is full and its consumer cannot run before the producer."""
+
+
+def raise_all(errors: Sequence[ProcgraphError]) -> None:
+    """Raise what a check found: nothing, the one error, or one of the first's type that lists all, with ``parts``."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        every = type(errors[0])("\n".join(map(str, errors)))
+        every.parts = tuple(errors)
+        raise every
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -59,6 +59,7 @@ NOT_MADE_BY_USERS = (
 )
 # Members that only the package itself calls.
 INTERNAL = {
+    **dict.fromkeys(("Box", "Exponential", "Gaussian", "Linear"), ("reach", "value")),
     "InPort": ("index",),
     "LogNormal": ("cdf", "quantile"),
     "Normal": ("cdf", "quantile"),

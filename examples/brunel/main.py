@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 from network import build
@@ -20,8 +21,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="biological seconds that are measured")
     parser.add_argument("--warmup", type=float, default=0.2, help="biological seconds before")
     parser.add_argument("--devices", default="auto")
-    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 256, or auto")
+    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--raster", type=Path, help="draw the spikes of 0.1 s more (.png, .svg or .pdf)")
     arguments = parser.parse_args()
 
     started = time.perf_counter()
@@ -43,6 +45,11 @@ def main() -> None:
         if arguments.plastic:
             weights = rt.get("E_to_E.weights")
             print(f"E→E weights: mean {weights.mean():.4f}, standard deviation {weights.std():.4f} mV")
+        if arguments.raster:
+            probes = [rt.probe(population.s_out) for population in (network.excitatory, network.inhibitory)]
+            begin = rt.time / 1000.0
+            rt.run(seconds=0.1)
+            rt.plot_raster(*probes, path=arguments.raster, window=(begin, begin + 0.1))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 from network import POPULATIONS, PUBLISHED_HZ, build
@@ -17,8 +18,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=1.0, help="biological seconds that are measured")
     parser.add_argument("--warmup", type=float, default=0.5, help="biological seconds before")
-    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 256, or auto")
+    parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--raster", type=Path, help="draw the spikes of 0.2 s more (.png, .svg or .pdf)")
     arguments = parser.parse_args()
 
     started = time.perf_counter()
@@ -42,6 +44,11 @@ def main() -> None:
         print(f"{'population':>10s} {'rate Hz':>8s} {'published':>9s}")
         for name, rate, published in zip(POPULATIONS, rates, PUBLISHED_HZ):
             print(f"{name:>10s} {rate:8.2f} {published:9.2f}")
+        if arguments.raster:
+            probes = [rt.probe(circuit.populations[p].s_out) for p in POPULATIONS]
+            begin = rt.time / 1000.0
+            rt.run(seconds=0.2)
+            rt.plot_raster(*probes, path=arguments.raster, window=(begin, begin + 0.2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // Sparse delivery at the size of a cortical microcircuit (Potjans & Diesmann 2014), next to the
 // bare loop that it cannot beat. Usage: pg_bench_delivery [scale of the in-degrees] [threads]
-// [steps]
+// [steps], or pg_bench_delivery formats: what a synapse and a segment cost in each format.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graphs.hpp"
+#include "kernels/isa.hpp"
 #include "os/memory.hpp"
 #include "procgraph/engine.hpp"
 #include "sample_kernels.hpp"
@@ -234,9 +235,86 @@ double bare_loop(int repetitions) {
   return times[times.size() / 2];
 }
 
+struct FormatCase {
+  const char* name;
+  std::size_t header;     // words
+  std::size_t per_pair;   // words of two synapses
+  std::uint32_t targets;  // that a word, or half of one, can name
+};
+
+/// Nanoseconds a segment of `length` synapses: 1000 segments a step, anywhere in 256 MiB, and sums
+/// that are read and zeroed after each step as neurons do.
+double segment_time(const FormatCase& format, std::size_t length) {
+  constexpr std::size_t kWords = std::size_t{1} << 26;
+  constexpr std::size_t kSegments = 1000;
+  constexpr std::size_t kSteps = 40;
+  const HotLoops& loops = *select_isa().loops;
+  const std::string name = format.name;
+  const os::Pages memory(kWords * 4);
+  const os::Pages sums_memory(std::size_t{77184} * 4);
+  auto* words = memory.as<std::uint32_t>();
+  auto* sums = sums_memory.as<std::uint32_t>();
+  std::uint64_t state = 1;
+  const auto draw = [&](std::uint64_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<std::uint32_t>(((state >> 32) * n) >> 32);
+  };
+  for (std::size_t i = 0; i < kWords; ++i) {
+    const std::uint32_t target = draw(format.targets);
+    words[i] = name == "index16"                        ? target | draw(format.targets) << 16
+               : name == "packed32" || name == "book32" ? target | draw(1 << 15) << 17
+                                                        : target;
+  }
+  std::vector<std::int32_t> book(1 << 15, 1);
+  const std::size_t stride = format.header + (length * format.per_pair + 1) / 2;
+  std::vector<double> times;
+  for (int repetition = 0; repetition < 9; ++repetition) {
+    double spent = 0;
+    for (std::size_t step = 0; step < kSteps; ++step) {
+      std::vector<SegmentCursor> due;
+      for (std::size_t i = 0; i < kSegments; ++i) {
+        const std::uint32_t* at = words + stride * draw(kWords / stride - 1);
+        due.push_back({at, static_cast<std::uint32_t>(length), 1});
+      }
+      const double begin = cpu_seconds();
+      if (name == "packed32") loops.deliver_packed(sums, due.data(), kSegments, 0x1FFFF, 17);
+      if (name == "book32")
+        loops.deliver_book(sums, due.data(), kSegments, 0x1FFFF, 17, book.data());
+      if (name == "index16") loops.deliver_index16(sums, due.data(), kSegments);
+      if (name == "index32") loops.deliver_index32(sums, due.data(), kSegments);
+      if (name == "wide") loops.deliver_wide(sums, due.data(), kSegments);
+      spent += cpu_seconds() - begin;
+      std::fill_n(sums, 77184, 0u);
+    }
+    times.push_back(spent * 1e9 / (kSteps * kSegments));
+  }
+  return *std::min_element(times.begin(), times.end());
+}
+
+void format_times() {
+  constexpr FormatCase kCases[] = {{"packed32", 2, 2, 77169},
+                                   {"book32", 2, 2, 77169},
+                                   {"index16", 3, 1, 65536},
+                                   {"index32", 3, 2, 77169},
+                                   {"wide", 2, 4, 77169}};
+  for (const FormatCase& format : kCases) {
+    constexpr std::size_t kShort = 8;
+    constexpr std::size_t kLong = 104;
+    const double few = segment_time(format, kShort);
+    const double many = segment_time(format, kLong);
+    const double each = (many - few) / (kLong - kShort);
+    std::cout << format.name << ": " << each << " ns a synapse and " << few - kShort * each
+              << " ns a segment\n";
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "formats") {
+    format_times();
+    return 0;
+  }
   const double scale = argc > 1 ? std::atof(argv[1]) : 1.0;
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const std::int64_t steps = argc > 3 ? std::atoll(argv[3]) : 500;

@@ -98,7 +98,8 @@ py::dict stats_dict(const Stats& stats) {
   py::dict nodes;
   for (const auto& [name, entry] : stats.nodes) {
     nodes[py::str(name)] =
-        py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks);
+        py::dict(py::arg("events") = entry.events, py::arg("ticks") = entry.ticks,
+                 py::arg("seconds") = entry.seconds);
   }
   py::list channels;
   for (const auto& entry : stats.channels) {
@@ -107,18 +108,19 @@ py::dict stats_dict(const Stats& stats) {
                              py::arg("high_water") = entry.high_water,
                              py::arg("dropped") = entry.dropped));
   }
-  return py::dict(py::arg("nodes") = nodes, py::arg("channels") = channels);
+  return py::dict(py::arg("nodes") = nodes, py::arg("channels") = channels,
+                  py::arg("profiled") = stats.profiled,
+                  py::arg("delivery_seconds") = stats.delivery_seconds);
 }
 
 py::list storage_list(const std::vector<TableStorage>& tables) {
   py::list out;
   for (const auto& entry : tables) {
-    const double each =
-        static_cast<double>(entry.bytes) / std::max(1.0, static_cast<double>(entry.synapses));
     out.append(py::dict(py::arg("source") = entry.source,
                         py::arg("projections") = entry.projections,
-                        py::arg("synapses") = entry.synapses, py::arg("bytes") = entry.bytes,
-                        py::arg("bytes_per_synapse") = each, py::arg("format") = entry.format));
+                        py::arg("counts") = entry.counts, py::arg("synapses") = entry.synapses,
+                        py::arg("bytes") = entry.bytes, py::arg("format") = entry.format,
+                        py::arg("delivery") = entry.delivery));
   }
   return out;
 }
@@ -207,16 +209,16 @@ void bind_engine(py::module_& m) {
   using release = py::call_guard<py::gil_scoped_release>;
   py::class_<Engine>(m, "Engine")
       .def(py::init([](std::shared_ptr<Program> program, std::optional<std::uint64_t> seed,
-                       std::int32_t batch, std::int32_t threads,
+                       std::int32_t batch, std::int32_t threads, bool profile,
                        std::optional<std::function<void(double)>> progress) {
-             EngineOptions options{.threads = threads};
+             EngineOptions options{.threads = threads, .profile = profile};
              if (progress) options.progress = std::move(*progress);
              const py::gil_scoped_release unlocked;
              return std::make_unique<Engine>(std::move(program), seed, batch,
                                              KernelRegistry::process(), std::move(options));
            }),
            py::arg("program"), py::arg("seed") = py::none(), py::arg("batch") = 1,
-           py::arg("threads") = 1, py::arg("progress") = py::none())
+           py::arg("threads") = 1, py::arg("profile") = false, py::arg("progress") = py::none())
       .def_property_readonly("threads", &Engine::threads)
       .def_property_readonly("step", &Engine::step)
       .def_property_readonly("seed", &Engine::seed)
@@ -224,6 +226,7 @@ void bind_engine(py::module_& m) {
       .def_property_readonly("isa", &Engine::isa)
       .def("run", &Engine::run, py::arg("steps"), py::arg("budget_ns") = 0, release())
       .def("interrupt", &Engine::interrupt)
+      .def("release_threads", &Engine::release_threads)
       .def("begin_tick", &Engine::begin_tick, py::arg("node"), release())
       .def(
           "take_input",

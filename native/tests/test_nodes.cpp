@@ -186,17 +186,27 @@ TEST(host_nodes_take_and_publish) {
         std::vector<float>{1.5f, -2, 1.5f, -2, 1.5f, -2, 1.5f, -2});
 }
 
-TEST(array_maps_gather) {
-  Builder b;
+void join_frames(Builder& b, const std::vector<std::int32_t>& from,
+                 const std::vector<std::int32_t>& to) {
   const int h = b.node(host("h", 3, 1));
-  NodeSpec sink = host("k", 3, 1);
-  const int k = b.node(sink);
+  const int k = b.node(host("k", 3, 1));
   b.join({.src = h,
           .out = 2,
           .dst = k,
           .in = 1,
           .delay = 1,
-          .map = std::pair{b.tensor<std::int32_t>({2, 0}), b.tensor<std::int32_t>({0, 1})}});
+          .map = std::pair{b.tensor<std::int32_t>(from), b.tensor<std::int32_t>(to)}});
+}
+
+TEST(array_elements_take_one_value) {
+  Builder b;
+  join_frames(b, {2, 0}, {1, 1});
+  CHECK_THROWS(format, b.load());
+}
+
+TEST(array_maps_gather) {
+  Builder b;
+  join_frames(b, {2, 0}, {0, 1});
   Engine engine(b.load());
   const std::vector<float> frame = {1, 2, 3};
   engine.begin_tick("h");

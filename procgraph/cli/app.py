@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from procgraph.cli.output import reporting
+from procgraph.cli.output import Code, CommandError, reporting
 
 __all__ = ["app", "compile_command", "devices", "doctor", "graph", "run", "schema", "validate"]
 
@@ -101,15 +101,23 @@ def validate(
 def graph(
     file: Yaml,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid flowchart.")] = False,
+    storage: Annotated[
+        bool, typer.Option("--storage", help="Build the synapses, and show how each projection is stored.")
+    ] = False,
     json: Json = False,
     overrides: Overrides = None,
     no_imports: NoImports = False,
     debug: Debug = False,
 ) -> None:
-    """Show the Processes and channels of a graph."""
-    from procgraph.cli.show import show_graph
+    """Show the Processes and channels of a graph, or how its synapses are stored."""
+    from procgraph.cli.show import show_graph, show_storage
 
     with reporting(debug, json):
+        if storage and mermaid:
+            raise CommandError(Code.USAGE, "--storage and --mermaid exclude each other.")
+        if storage:
+            show_storage(file, json, tuple(overrides or ()), not no_imports)
+            return
         show_graph(file, mermaid, json, tuple(overrides or ()), not no_imports)
 
 

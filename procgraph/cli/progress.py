@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress as Bar
 from rich.status import Status
 
 from procgraph.runtime.runtime import Runtime
 
-__all__ = ["Progress", "progress_of", "summary"]
+__all__ = ["Building", "Progress", "progress_of", "summary"]
 
 LIVE_S = 0.25
 PLAIN_S = 1.0
@@ -29,6 +30,37 @@ def progress_of(rt: Runtime) -> dict[str, dict[str, object]]:
         except Exception:  # it is read while the model may be at work; the next look succeeds
             continue
     return found
+
+
+class Building:
+    """Shows how far the synapses are built, if that takes a while; called with the fraction that is done."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._console = Console(stderr=True)
+        self._quiet = quiet
+        self._shown = time.monotonic()
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Building:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, fraction: float) -> None:
+        now = time.monotonic()
+        if self._quiet or (self._bar is None and now - self._shown < PLAIN_S):
+            return
+        self._shown = now
+        if not self._console.is_terminal:
+            print(f"building synapses: {fraction:.0%}", file=sys.stderr, flush=True)
+            return
+        if self._bar is None:
+            self._bar = Bar(console=self._console, transient=True)
+            self._bar.add_task("building synapses", total=1.0)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=fraction)
 
 
 class Progress:

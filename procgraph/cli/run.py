@@ -9,7 +9,7 @@ from typing import Any
 
 from procgraph.cli.drive import End, Plan, drive
 from procgraph.cli.output import Code, CommandError, print_json
-from procgraph.cli.progress import Progress, progress_of, summary
+from procgraph.cli.progress import Building, Progress, progress_of, summary
 from procgraph.cli.recording import Recording
 from procgraph.cli.show import read_program
 from procgraph.config.load import Config, load_config
@@ -57,7 +57,8 @@ def execute(options: Options) -> None:
         ProcgraphError: the run failed.
     """
     _check(options)
-    settings, rt = _open(options)
+    with Building(options.quiet) as progress:
+        settings, rt = _open(options, progress)
     with rt:
         if options.restore is not None:
             _restore(rt, options.restore)
@@ -126,16 +127,16 @@ def _threads(text: str) -> int | str:
     return "auto" if text == "auto" else number
 
 
-def _loading(options: Options, settings: RunSettings) -> dict[str, Any]:
+def _loading(options: Options, settings: RunSettings, progress: Building) -> dict[str, Any]:
     """Arguments of ``compile`` and ``load`` that were given."""
-    given = {"seed": options.seed, "threads": settings.threads}
+    given = {"seed": options.seed, "threads": settings.threads, "progress": progress}
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _open(options: Options) -> tuple[RunSettings, Runtime]:
+def _open(options: Options, progress: Building) -> tuple[RunSettings, Runtime]:
     """The settings and a Runtime at its first step."""
     if options.file.suffix == ".pgx":
-        return _open_program(options)
+        return _open_program(options, progress)
     everywhere = {"watch": True} if options.watch else {}
     config = load_config(
         options.file, dict(map(parse_override, options.overrides)), imports=options.imports, everywhere=everywhere
@@ -143,7 +144,7 @@ def _open(options: Options) -> tuple[RunSettings, Runtime]:
     if options.watch and "watch" not in config.taken:
         raise CommandError(Code.USAGE, f"--watch: no Process of {options.file} has a window to open.")
     settings = _settings(options, config.run)
-    return settings, _compile(config, settings, _loading(options, settings))
+    return settings, _compile(config, settings, _loading(options, settings, progress))
 
 
 def _compile(config: Config, settings: RunSettings, loading: dict[str, Any]) -> Runtime:
@@ -155,13 +156,13 @@ def _compile(config: Config, settings: RunSettings, loading: dict[str, Any]) -> 
         raise config.error(error) from error
 
 
-def _open_program(options: Options) -> tuple[RunSettings, Runtime]:
+def _open_program(options: Options, progress: Building) -> tuple[RunSettings, Runtime]:
     if options.overrides or options.watch:
         raise CommandError(Code.USAGE, f"--set and --watch need the YAML file; {options.file} is compiled.")
     settings = _settings(options, RunSettings())
     read_program(options.file)
     try:
-        loading = _loading(options, settings)
+        loading = _loading(options, settings, progress)
         return settings, load(options.file, settings.devices, trust_kernels=options.trust_kernels, **loading)
     except ModelError:
         raise

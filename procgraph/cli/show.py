@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from procgraph.cli.output import Code, CommandError, print_json
+from procgraph.cli.progress import Building
 from procgraph.compiler.pipeline import front
 from procgraph.config.load import Config, load_config
 from procgraph.config.overrides import parse_override
-from procgraph.errors import ProgramFormatError
+from procgraph.errors import ProcgraphError, ProgramFormatError
 from procgraph.ir.program import Program
 from procgraph.ir.text import render
+from procgraph.runtime.compile import compile as compile_graph
 from procgraph.spec.declare import In, Out
 
-__all__ = ["compile_file", "read_program", "show_graph"]
+__all__ = ["compile_file", "read_program", "show_graph", "show_storage"]
 
 
 def show_graph(file: Path, mermaid: bool, as_json: bool, overrides: tuple[str, ...], imports: bool) -> None:
@@ -39,6 +41,38 @@ def show_graph(file: Path, mermaid: bool, as_json: bool, overrides: tuple[str, .
         _table("processes", processes)
         print()
         _table("channels", channels)
+
+
+def show_storage(file: Path, as_json: bool, overrides: tuple[str, ...], imports: bool) -> None:
+    """Load a file and print how the device stores each projection."""
+    config = load_config(file, dict(map(parse_override, overrides)), imports=imports)
+    threads = config.run.threads or 1
+    with Building(quiet=as_json) as progress:
+        try:
+            rt = compile_graph(config.graph, config.run.devices, threads=threads, progress=progress)
+        except ProcgraphError as error:
+            raise config.error(error) from error
+    with rt:
+        rows = rt.storage()
+    if as_json:
+        print_json({"file": str(file), "projections": rows})
+        return
+    total, synapses = sum(r["bytes"] for r in rows), sum(r["synapses"] for r in rows)
+    print(f"{file}: {synapses:,} synapses in {total / 1e6:,.3g} MB, {total / max(1, synapses):.3g} bytes each\n")
+    _table("projections", [_storage_row(row) for row in rows])
+
+
+def _storage_row(row: dict[str, Any]) -> dict[str, str]:
+    merged = f" with {row['shared_with']} more" if row["shared_with"] else ""
+    return {
+        "projection": row["projection"],
+        "synapses": f"{row['synapses']:,}",
+        "format": row["format"],
+        "bytes each": f"{row['bytes_per_synapse']:.3g}",
+        "MB": f"{row['bytes'] / 1e6:.3g}",
+        "delivered by": f"table of {row['source']}{merged}" if row["delivery"] == "table" else row["delivery"],
+        "weights off by": f"{row['weight_error_max']:.2g} at most, {row['weight_error_rms']:.2g} rms",
+    }
 
 
 def _processes(config: Config) -> list[dict[str, Any]]:

@@ -47,14 +47,17 @@ class Claim:
 class LoadOptions:
     """How an executor is made. ``seed`` None takes the Program's; ``trusted`` allows to compile source that the Program brings;
 
-    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results.
+    ``threads`` is the most that a backend may use: it changes the speed of a run and not its results. ``profile`` asks it to measure its nodes.
+    ``progress`` is told the fraction that is built of what takes long, by the thread that loads; what it raises ends the loading.
     """
 
     seed: int | None = None
     batch: int = 1
     trusted: bool = False
     threads: int = 1
+    profile: bool = False
     warn: Callable[[str], None] = lambda text: None
+    progress: Callable[[float], None] | None = None
 
 
 class Executor(Protocol):
@@ -132,7 +135,14 @@ class Executor(Protocol):
         ...
 
     def stats(self) -> dict[str, Any]:
-        """``nodes``: list of {events, ticks}; ``channels``: {number: {depth, high_water, dropped}} of the bounded ones."""
+        """``nodes``: list of {events, ticks}; ``channels``: {number: {depth, high_water, dropped}} of the bounded ones.
+
+        Where ``profile`` was asked for and is known, ``seconds``: {nodes: list, delivery: of the sparse projections that are delivered together}.
+        """
+        ...
+
+    def storage(self) -> list[dict[str, Any]]:
+        """How synapses are stored: {source, projections, counts (synapses of each), synapses, bytes, format, delivery} of every table."""
         ...
 
     def close(self) -> None:

@@ -109,6 +109,8 @@ class Builder:
             return self._nested(what, argument.annotation, entry)
         if looks_drawn(value):
             return self._drawn(what, argument, entry.node)
+        if argument.is_path and isinstance(value, str):
+            return self.folder / value
         if argument.takes_array and argument.name not in COMMON:
             if arrays.is_array_path(value):
                 value = arrays.load_array(value, self.folder)
@@ -129,7 +131,7 @@ class Builder:
     def _drawn(self, what: str, argument: Argument, node: Node) -> Any:
         if not argument.drawn:
             raise ParameterError(
-                f"{what} is a distribution; allowed: for weights and delay of Sparse. "
+                f"{what} is a distribution or a function of distance; allowed: for weights, delay and kernel of Sparse. "
                 "Write an array as {normal: [mean, sd], shape: …, seed: …}."
             )
         drawn = distribution(node, what, "ms" if argument.name == "delay" else "", self.report)

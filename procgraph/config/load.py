@@ -13,7 +13,7 @@ from procgraph.config.build import Builder
 from procgraph.config.locate import Locator
 from procgraph.config.models import GraphFile, RunSettings, validated
 from procgraph.config.overrides import apply_overrides
-from procgraph.config.problems import Mark, Problem, Report
+from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node, read_tree
 from procgraph.config.types import import_user_code, known_types
 from procgraph.errors import ConfigError, ParameterError, ProcgraphError
@@ -41,7 +41,7 @@ class Config:
         """Choose the device and run the compiler's passes.
 
         Raises:
-            ConfigError: a pass refuses the graph; the problem names the line of the Process or channel.
+            ConfigError: a pass refuses the graph; the problems name the lines of the Processes or channels.
         """
         try:
             backend(choose_device(self.graph, self.run.devices))
@@ -50,9 +50,9 @@ class Config:
             raise self.error(error) from error
 
     def error(self, error: ProcgraphError) -> ConfigError:
-        """An error of the compiler or runtime with the place in the file that it names."""
-        problem = self.locator.locate(error)
-        return ConfigError(str(problem), [problem])
+        """An error of the compiler or runtime with the places in the file that it names."""
+        problems = self.locator.locate_all(error)
+        return ConfigError("\n".join(map(str, problems)), problems)
 
 
 def load_graph(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Graph:
@@ -155,8 +155,8 @@ def _graph(builder: Builder, seed: int, report: Report, tree: Node) -> Graph | N
         graph = Graph(*builder.processes.values(), dt=builder.dt, seed=seed)
         front(graph)
     except ProcgraphError as error:
-        found: Problem = builder.locator.locate(error)
-        report.add(Mark(found.file, found.line, found.column), found.message)
+        for found in builder.locator.locate_all(error):
+            report.add(Mark(found.file, found.line, found.column), found.message)
         return None
     except Exception as error:
         report.add(tree.mark, f"{type(error).__name__}: {error}")

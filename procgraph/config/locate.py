@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from procgraph.config.problems import Mark, Problem
 from procgraph.config.tree import Entry
-from procgraph.errors import DeviceError
+from procgraph.errors import DeviceError, ProcgraphError
 
 __all__ = ["Locator"]
 
@@ -31,6 +31,10 @@ class Locator:
         text, place = self._written(str(error))
         mark = place or self._channel(text) or self._process(text) or self._devices(error) or Mark(self.file)
         return Problem(mark.file, mark.line, mark.column, text)
+
+    def locate_all(self, error: ProcgraphError) -> list[Problem]:
+        """The findings for an error, one for each of its parts."""
+        return [self.locate(part) for part in error.parts or (error,)]
 
     def key(self, process: str, text: str) -> Mark | None:
         """The line of the argument that a message about one Process names, else of the Process."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from procgraph import processes
 from procgraph.config.arrays import GENERATORS
-from procgraph.config.drawn import DISTRIBUTIONS, PURE, keys_of
+from procgraph.config.drawn import DISTRIBUTIONS, KERNELS, PURE, keys_of
 from procgraph.config.models import ChannelEntry, GraphFile, RunSettings
 from procgraph.config.types import (
     COMMON,
@@ -77,8 +78,10 @@ def json_schema() -> dict[str, Any]:
         **{k: v for k, v in top.items() if k not in ("title", "$defs")},
         "$defs": {
             "array": _array(),
-            "distribution": _distribution(),
-            "distribution-ms": _distribution("ms"),
+            "distribution": _named(DISTRIBUTIONS, "drawn for each synapse"),
+            "distribution-ms": _named(DISTRIBUTIONS, "drawn for each synapse", "ms"),
+            "distance": _named(KERNELS, "function of distance"),
+            "distance-ms": _named(KERNELS, "function of distance", "ms"),
             "shape": {
                 "anyOf": [
                     {"type": "integer", "minimum": 1},
@@ -158,11 +161,15 @@ def _argument(argument: Argument, text: str) -> dict[str, Any]:
     if argument.name == "sign":
         return schema | {"enum": [1, -1]}
     if declared is not None:
-        drawn = [{"$ref": "#/$defs/distribution"}] if argument.drawn else []
+        drawn = _references("distribution", "distance") if argument.drawn else []
         return schema | {"anyOf": [{"type": ["number", "null"]}, {"$ref": "#/$defs/array"}, *drawn]}
     if argument.name == "delay":
-        drawn = [{"$ref": "#/$defs/distribution-ms"}] if argument.drawn else []
+        drawn = _references("distribution-ms", "distance-ms") if argument.drawn else []
         return schema | {"anyOf": [{"$ref": "#/$defs/steps"}, {"$ref": "#/$defs/array"}, *drawn]}
+    if argument.drawn:
+        return schema | {"anyOf": [{"type": "null"}, *_references("distance")]}
+    if argument.is_path:
+        return schema | {"type": ["string", "null"]}
     return schema
 
 
@@ -214,21 +221,26 @@ def _array() -> dict[str, Any]:
     return {"anyOf": [{"type": "array"}, path, *generators]}
 
 
-def _distribution(unit: str = "") -> dict[str, Any]:
-    """A distribution by its name and keys."""
+def _references(*names: str) -> list[dict[str, Any]]:
+    return [{"$ref": f"#/$defs/{name}"} for name in names]
+
+
+def _named(kinds: Iterable[str], description: str, unit: str = "") -> dict[str, Any]:
+    """One of several kinds by its name and keys."""
     plain: dict[str, Any] = {"type": "number"}
     value = {"anyOf": [plain, _quantity(unit)]} if unit else plain
+    pure = {**dict.fromkeys(PURE, plain), "window": {"type": "array", "items": plain, "minItems": 1, "maxItems": 3}}
     ways = []
-    for kind in sorted(DISTRIBUTIONS):
+    for kind in sorted(kinds):
         known = keys_of(kind)
         inside = {
             "type": "object",
-            "properties": {key: plain if key in PURE else value for key in known},
+            "properties": {key: pure.get(key, value) for key in known},
             "required": [key for key, required in known.items() if required],
             "additionalProperties": False,
         }
         ways.append({"type": "object", "properties": {kind: inside}, "required": [kind], "additionalProperties": False})
-    return {"description": f"drawn for each synapse{f', in {unit}' * bool(unit)}", "anyOf": ways}
+    return {"description": f"{description}{f', in {unit}' * bool(unit)}", "anyOf": ways}
 
 
 def _first_line(cls: type[Process]) -> str:

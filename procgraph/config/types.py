@@ -56,14 +56,19 @@ class Argument:
     default: object = None
     annotation: str = ""
     required: bool = False
-    drawn: bool = False  # may be a distribution
+    drawn: bool = False  # may be a distribution or a function of distance
 
     @property
     def takes_array(self) -> bool:
         """Whether array files and generators are read for it."""
         if isinstance(self.declared, Param):
             return self.declared.dtype not in ("str", "bool")
-        return self.declared is not None or self.annotation not in ("str", "str | None")
+        return self.declared is not None or (self.annotation not in ("str", "str | None") and not self.is_path)
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it names a file; paths are relative to the graph file."""
+        return self.annotation.startswith("str | Path")
 
 
 def known_types() -> dict[str, type[Process]]:
@@ -110,7 +115,7 @@ def arguments(cls: type[Process]) -> dict[str, Argument]:
                         None if required else p.default,
                         annotation,
                         required,
-                        drawn=issubclass(cls, Sparse) and p.name in ("weights", "delay"),
+                        drawn=issubclass(cls, Sparse) and p.name in ("weights", "delay", "kernel"),
                     ),
                 )
     if takes_rest:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ProgramFormatError
+from procgraph.ir.distance import distance_size, distance_synapses
 from procgraph.ir.nodes import Node
 from procgraph.ir.philox import feistel, philox, pick, words_of
 
@@ -57,6 +58,8 @@ def _row_counts(a: dict[str, Any]) -> NDArray[np.int64]:
 
 def rule_size(a: dict[str, Any]) -> int:
     """Number of synapses that a rule makes."""
+    if a["rule"] == "distance":
+        return distance_size(a)
     if a["rule"] == "fixed_probability":
         return int(_row_counts(a).sum())
     rows = {"fixed_in_degree": a["n_post"], "fixed_out_degree": a["n_pre"], "fixed_total": 1}[a["rule"]]
@@ -117,12 +120,13 @@ def expand(node: Node, weights: NDArray[np.float32] | None = None) -> SynapseLis
 
 def _expand_rule(node: Node, weights: NDArray[np.float32] | None) -> SynapseList:
     a = node.attrs
-    pre, post = _rule_pairs(a)
-    words = (
-        words_of(np.arange(pre.size, dtype=np.uint64), 6, int(a["key"]))
-        if {"weight_table", "delay_table"} & set(a)
-        else np.zeros(0, np.uint64)
-    )
+    words = np.zeros(0, np.uint64)
+    if a["rule"] == "distance":
+        pre, post, words = distance_synapses(a)
+    else:
+        pre, post = _rule_pairs(a)
+        if {"weight_table", "delay_table"} & set(a):
+            words = words_of(np.arange(pre.size, dtype=np.uint64), 6, int(a["key"]))
     if weights is None or not weights.size:
         weights = a["weight_table"][(words >> np.uint64(16)).astype(np.int64)] if "weight_table" in a else a["weights"]
     if "delay_table" in a:
@@ -135,14 +139,14 @@ def _expand_rule(node: Node, weights: NDArray[np.float32] | None) -> SynapseList
 def _rule_load(a: dict[str, Any], w: NDArray[np.float64]) -> tuple[float, int]:
     """Bounds without listing the synapses: docs/explanation/time-and-numbers.md, section 5."""
     n_pre, n_post = int(a["n_pre"]), int(a["n_post"])
-    if a["rule"] == "fixed_in_degree":
-        terms = int(a["count"])
+    if a["rule"] in ("fixed_in_degree", "distance"):
+        terms = int(a["count"] if a["rule"] == "fixed_in_degree" else a["terms"])
     else:
         mean = int(a["synapses"]) / n_post
         terms = math.ceil(mean + 10 * math.sqrt(mean) + 10)
         if a["rule"] == "fixed_probability" or not a["multapses"]:
             terms = min(terms, n_pre)
-    terms = min(terms, int(a["synapses"]))
+        terms = min(terms, int(a["synapses"]))
     return terms * float(w.max(initial=0.0)), terms
 
 
@@ -150,7 +154,9 @@ def synapse_count(node: Node) -> int:
     """Number of synapses of a node."""
     a = node.attrs
     if node.pattern == "sparse":
-        return int(a["synapses"] if "rule" in a else a["pre"].size)
+        if "rule" not in a:
+            return int(a["pre"].size)
+        return int(a["synapses"]) if "synapses" in a else rule_size(a)
     return node.inputs[0].n * (1 if node.pattern == "one_to_one" else node.outputs[0].n)
 
 

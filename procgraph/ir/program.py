@@ -17,6 +17,7 @@ VERSION = 1
 _INPUT = ("name", "kind", "n", "dtype", "scale", "limit")
 TENSOR_ATTRS = frozenset(
     {"weights", "delays", "pre", "post", "table", "ticks", "index", "payload", "values", "weight_table", "delay_table"}
+    | {"begin", "offsets", "thresholds", "codes"}
 )
 _OUTPUT = ("name", "kind", "n", "dtype", "scale", "depth", "components", "limit", "bound")
 

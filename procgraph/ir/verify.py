@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.errors import ProgramFormatError
+from procgraph.ir.distance import check_distance
 from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
 
 __all__ = ["verify"]
@@ -101,6 +102,10 @@ def _synapse_sizes(node: Node) -> Iterator[str]:
             yield f"{what}: {pre.size} sources, {post.size} targets, {a['weights'].size} weights do not belong together"
         elif pre.size and (pre.min() < 0 or pre.max() >= n_in or post.min() < 0 or post.max() >= n_out):
             yield f"{what}: an index lies outside {n_in} sources or {n_out} targets"
+    if node.pattern == "sparse" and a.get("rule") == "distance":
+        wrong = check_distance(a)
+        if wrong is not None:
+            yield f"{what}: {wrong}"
     if node.pattern == "one_to_one" and (n_in != n_out or a["weights"].size not in (1, n_in)):
         yield f"{what}: {n_in} sources, {n_out} targets, {a['weights'].size} weights do not belong together"
     if node.pattern == "conv2d" and (np.prod(a["in_shape"]), np.prod(a["out_shape"])) != (n_in, n_out):
@@ -140,6 +145,8 @@ def _channel(ir: SpikeIR, c: Channel, arrays: set[tuple[int, int]]) -> Iterator[
             yield f"{what}: index map of {src.shape} {src.dtype} and {dst.shape} {dst.dtype}"
         elif src.size and (src.min() < 0 or src.max() >= source.n or dst.min() < 0 or dst.max() >= target.n):
             yield f"{what}: an index lies outside {source.n} sources or {target.n} targets"
+        elif target.kind == "array" and len(np.unique(dst)) < dst.size:
+            yield f"{what}: the index map routes two elements to one; an array element takes one value"
 
 
 def _final(ir: SpikeIR) -> Iterator[str]:

@@ -140,12 +140,13 @@ class Probes:
         if port is not None:
             return self._of_output(port[0], port[1], every)
         place = self.variables.find(what)  # type: ignore[arg-type]
-        if place.section != "state" or self.ir.nodes[place.node].op == "plastic":
-            raise UnknownNameError(
-                f"{what} cannot be recorded: probe output ports and state variables of compiled Processes."
-            )
-        record = self.executor.record_state(place.node, place.name, every)
         node = self.ir.nodes[place.node]
+        weights = place.section == "weights" and node.op == "plastic"
+        if place.section != "state" and not weights:
+            raise UnknownNameError(
+                f"{what} cannot be recorded: probe output ports, state variables of compiled Processes and weights that learn."
+            )
+        record = self.executor.record_state(place.node, "w" if weights else place.name, every)
         return Probe(
             f"{node.name}.{place.name}",
             lambda clear=False: self.fetch(record, clear),

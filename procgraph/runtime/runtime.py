@@ -22,6 +22,7 @@ from procgraph.runtime.host import Host, HostModel
 from procgraph.runtime.pacing import Pacer
 from procgraph.runtime.probe import Probe, Probes
 from procgraph.runtime.stats import collect
+from procgraph.runtime.storage import collect_storage
 from procgraph.runtime.variables import Variables
 from procgraph.spec.graph import check_seed
 from procgraph.spec.ports import OutPort, Variable
@@ -356,10 +357,23 @@ class Runtime(Figures):
             raise RunStateError(f"{call}(): a run is going on. Call stop() first.")
 
     def stats(self) -> dict[str, Any]:
-        """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run."""
+        """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run.
+
+        With ``profile=True`` the native engine adds ``"seconds"``, on all threads together: ``"nodes"``, what each node took, and ``"delivery"``, what
+        the sparse projections took that are delivered together. A Poisson background that its target draws for itself counts there.
+        """
         self._check_open()
         with self._boundary():
             return collect(self.program.ir, self._executor, self._host, self._steps_run, self._wall, self._pacer)
+
+    def storage(self) -> list[dict[str, Any]]:
+        """How the device stores each projection: format, bytes, delivery, and the relative error of its fixed-point weights.
+
+        Keys are explained in docs/explanation/storage.md.
+        """
+        self._check_open()
+        with self._boundary():
+            return collect_storage(self.program.ir, self._executor)
 
     def close(self) -> None:
         """End a run, close all models and release everything. May be called twice."""

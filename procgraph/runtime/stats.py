@@ -47,6 +47,9 @@ def collect(
         "channels": channels,
         "host_s": {h.node.name: h.seconds for h in host.nodes},
     }
+    if "seconds" in counts:
+        nodes = {n.name: s for n, s in zip(ir.nodes, counts["seconds"]["nodes"], strict=True)}
+        result["seconds"] = {"delivery": counts["seconds"]["delivery"], "nodes": nodes}
     if pacer is not None:
         result["pacing"] = pacer.stats()
     return result

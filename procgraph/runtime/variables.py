@@ -67,13 +67,20 @@ class Variables:
         shape = self._shape(node.name)
         if any(h.number == number and name in h.model.states for h in self.host.nodes):
             return Place(number, "host", name, None)
-        if name in [c.name for c in node.states]:
+        if node.op == "plastic":
+            sizes = {c.name: synapse_count(node) for c in node.states}
+            ports = {"pre": node.inputs[0], "post": node.outputs[0]}
+            sizes |= {t["name"]: ports[t["side"]].n for t in node.attrs["traces"]}
+            if name in sizes:
+                return Place(number, "state", name, (sizes[name],))
+        elif name in [c.name for c in node.states]:
             size = next(c.tensor.size for c in node.states if c.name == name)
             return Place(number, "state", name, shape if node.op == "elementwise" else (max(size, 1),))
         if name == "weights" and node.is_synapse:
             own = node.attrs["weights"].shape
-            each = "weight_table" in node.attrs or (node.op == "plastic" and int(np.prod(own)) != node.n)
-            return Place(number, "weights", name, (synapse_count(node),) if each else own)
+            count = synapse_count(node)
+            each = "weight_table" in node.attrs or (node.op == "plastic" and int(np.prod(own)) != count)
+            return Place(number, "weights", name, (count,) if each else own)
         if name == "values" and node.op == "dense_source":
             return Place(number, "values", name, node.attrs["values"].shape)
         process = self.processes.get(node.name)
@@ -82,6 +89,7 @@ class Variables:
         if process is None and name in [c.name for c in node.columns]:
             return Place(number, "column", name, None)
         known = [c.name for c in node.states] + (["weights"] if node.is_synapse else [])
+        known += [t["name"] for t in node.attrs.get("traces", ())]
         known += (
             [k for k, d in process.declarations.items() if isinstance(d, Param)]
             if process
@@ -105,9 +113,13 @@ class Variables:
         if place.section == "host":
             return self._host_state(place).copy()
         value = self.executor.read(place.node, place.section, place.name)
-        if place.section == "state":
+        if place.section == "state" or self._learnt(place):
             return self._lanes(value, place.shape)
         return value if place.shape is None else value.reshape(place.shape)
+
+    def _learnt(self, place: Place) -> bool:
+        """Whether these are weights that each lane has for itself."""
+        return place.section == "weights" and self.ir.nodes[place.node].op == "plastic"
 
     def _lanes(self, value: Array, shape: Shape | None) -> Array:
         shape = shape if shape is not None else value.shape[1:]
@@ -137,9 +149,12 @@ class Variables:
             self.executor.write(place.node, "state", place.name, fitted.reshape(current.shape))
         else:
             current = self.executor.read(place.node, place.section, place.name)
-            fitted = _fit(value, place.shape or current.shape, label, current.dtype)
+            own = self._learnt(place) and self.batch > 1 and np.shape(value) != place.shape
+            shape = place.shape or current.shape
+            fitted = _fit(value, (self.batch, *shape) if own else shape, label, current.dtype)
             if place.section == "weights":
-                self._check_weights(place, fitted)
+                for weights in fitted if own else (fitted,):
+                    self._check_weights(place, weights)
             self.executor.write(place.node, place.section, place.name, np.ascontiguousarray(fitted))
         if place.section in ("weights", "values", "column"):
             self.changed.add((node.name, place.name))

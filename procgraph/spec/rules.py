@@ -111,8 +111,11 @@ class Rule(Process):
         """Steps from one epoch to the next."""
         return to_steps(self.values["epoch"], dt, f"{self.label}.epoch", least=1)
 
-    def as_process(self, event: str) -> Process:
-        """The function of one event as an element-wise Process over synapses: its ``step`` is the function, its inputs are traces."""
+    def as_process(self, event: str, touched: frozenset[str] | None = None) -> Process:
+        """The function of one event as an element-wise Process over synapses: its ``step`` is the function, its inputs are traces.
+
+        ``touched`` names the variables and inputs that it declares; None: all that the rule has.
+        """
         handler = self.handlers[event]
 
         def step(p: Namespace, d: Namespace, s: Namespace, x: Namespace) -> StepResult:
@@ -126,8 +129,9 @@ class Rule(Process):
             return new, {}
 
         body: dict[str, Any] = {k: d for k, d in self.declarations.items() if isinstance(d, Param)}
-        body |= {"w": State(0.0), **{k: State(d.init, dtype=d.dtype) for k, d in self.variables.items()}}
-        body |= {name: In(Array("float32")) for name in [*self.traces, MODULATOR]}
+        states = {"w": State(0.0), **{k: State(d.init, dtype=d.dtype) for k, d in self.variables.items()}}
+        inputs = {name: In(Array("float32")) for name in [*self.traces, MODULATOR]}
+        body |= {k: x for k, x in {**states, **inputs}.items() if touched is None or k in touched}
         body |= {"step": staticmethod(step), "register": False, "__module__": type(self).__module__}
         derive = getattr(type(self), "derive", None)
         if derive is not None:
@@ -142,7 +146,17 @@ class Rule(Process):
         """Traced functions by event."""
         made: dict[str, Kernel] = {}
         for event in self.handlers:
-            process: Any = self.as_process(event)
+            process: Any = self.as_process(event, _touched(trace(self.as_process(event), dt)))
             made[event] = trace(process, dt)
             steps_by_hash[made[event].hash] = process.step
         return made
+
+
+def _touched(kernel: Kernel) -> frozenset[str]:
+    """Inputs that a kernel reads, and states that it reads or changes: executors bring only these to it."""
+    arguments = {i: str(o.value) for i, o in enumerate(kernel.operations) if o.op == "arg"}
+    results = zip((f"state:{a.name}" for a in kernel.states), kernel.next_states, strict=True)
+    changed = {name: new for name, new in results if arguments.get(new) != name}
+    read = {i for o in kernel.operations for i in o.args} | set(changed.values())
+    names = {name for i, name in arguments.items() if i in read} | set(changed)
+    return frozenset(name.partition(":")[2] for name in names)

@@ -66,6 +66,12 @@ CLOCK_GRAPH = (
     .replace("processes:", "processes:\n  clock: {type: Clock, shape: 1, period: 5 ms}")
 )
 
+ENDLESS = """\
+procgraph: 1
+processes:
+  game: {type: Gymnasium, env: CartPole-v1, episodes: 0}
+"""
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -173,8 +179,10 @@ def test_until_done_and_progress() -> None:
     assert run_json("clock.yaml", "--until-done", "--steps", 20)["end"] == "steps"
     assert run_json("clock.yaml", "--watch")["progress"]["clock"]["watched"] is True
     assert run_json("clock.yaml", "--until-done", "--realtime", 2)["end"] == "done"
-    code, _, err = cli("run", "graph.yaml", "--until-done", "--devices", "reference")
-    assert code == 2 and "no Process of this graph says when it is done" in err
+    Path("endless.yaml").write_text(ENDLESS)
+    for file in ("graph.yaml", "endless.yaml"):
+        code, _, err = cli("run", file, "--until-done", "--devices", "reference")
+        assert code == 2 and "no Process of this graph says when it is done" in err
 
 
 def test_plain_progress_every_second() -> None:
@@ -312,6 +320,13 @@ def test_validate_prints_all_problems(capsys: pytest.CaptureFixture[str]) -> Non
         "column": 42,
         "message": found[0].removeprefix("bad.yaml:4:42: "),
     }
+
+
+def test_validate_prints_all_shapes_that_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shapes.yaml").write_text(GRAPH.replace("channels:", "  one: {type: LIF}\n  two: {type: LIF}\nchannels:"))
+    code, _, err = inside(capsys, "validate", "shapes.yaml")
+    places = [line.split(": ")[0] for line in err.splitlines()]
+    assert code == 2 and places == ["shapes.yaml:7:3", "shapes.yaml:8:3"], err
 
 
 def test_types_of_one_file_do_not_reach_the_next(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""examples/microcircuit and examples/brunel run, small; the microcircuit's graph file is what Python builds."""
+"""examples/microcircuit, brunel and vogels_abbott run, small; their graph files are what Python builds."""
 
 from __future__ import annotations
 
@@ -51,6 +51,32 @@ def test_microcircuit_runs(example: Import, backend: str) -> None:
 def test_brunel_runs(example: Import, backend: str, plastic: bool) -> None:
     counts = run(example("brunel.network").build(plastic, scale=0.05).graph, backend)
     assert 500 < counts["E"] < 5000 and 100 < counts["I"] < 1500
+
+
+@pytest.mark.parametrize("conductances", [False, True])
+def test_vogels_abbott_fires_at_the_rate_of_its_whole_network(
+    example: Import, backend: str, conductances: bool
+) -> None:
+    network = example("vogels_abbott.network").build(conductances, scale=0.25)
+    with pg.compile(network.graph, backend) as rt:
+        rt.run(seconds=0.1)
+        before = dict(rt.stats()["events"])
+        rt.run(seconds=0.2)
+        after = rt.stats()["events"]
+    rate = sum(after[name] - before[name] for name in "EI") / 1000 / 0.2
+    assert 16 < rate < 23 if conductances else 4.5 < rate < 7
+
+
+def test_vogels_abbott_at_full_size(example: Import) -> None:
+    with pg.compile(example("vogels_abbott.network").build().graph) as rt:
+        rt.run(seconds=2)
+        counts = rt.stats()["events"]
+    assert 5.1 < sum(counts[name] for name in "EI") / 4000 / 2 < 6.1
+
+
+def test_vogels_abbott_as_a_file_is_the_same_program(example: Import) -> None:
+    built = compile_graph(example("vogels_abbott.network").build().graph)
+    assert load_config(EXAMPLES / "vogels_abbott" / "graph.yaml").compile().data == built.data
 
 
 def test_microcircuit_as_a_file_is_the_same_program(example: Import, tmp_path: Path) -> None:

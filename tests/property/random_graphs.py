@@ -13,7 +13,22 @@ from procgraph.spec.event import why_not_event_driven
 from procgraph.spec.process import Process
 
 RULES = tuple(getattr(rules, name) for name in rules.__all__)
-NEURONS = ("LIF", "LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "Izhikevich")
+# Neurons with a threshold near 1, and others with the size of the weights that make them spike.
+NEURONS = ("LIF", "LIF", "ExpLIF", "IF", "CubaLIF", "ALIF", "ATRLIF", "PoissonNeuron", "SigmaDelta", "ResonateAndFire")
+SCALES = {
+    "AdEx": 1500.0,
+    "AlphaCondLIF": 40.0,
+    "AlphaLIF": 1500.0,
+    "CondAdEx": 40.0,
+    "CondLIF": 40.0,
+    "DualExpLIF": 1500.0,
+    "GIF": 1500.0,
+    "GeneralIzhikevich": 1500.0,
+    "HodgkinHuxley": 20.0,
+    "Izhikevich": 20.0,
+    "QuadraticIF": 20.0,
+    "TraubMiles": 40.0,
+}
 DROPPING = ("drop_oldest", "drop_newest", "latest")
 
 
@@ -99,7 +114,7 @@ class Builder:
                 rng.normal(0.0, 0.5, (int(rng.integers(1, 12)), n)), cycle=bool(rng.integers(2)), **common
             )
             self.processes.append(process)
-            self.population(n).a_in  # noqa: B018
+            self.population(n)
             process.c_out.connect(self.driven[-1][1], delay=int(rng.integers(0, 4)))
             return
         self.add(process, process.s_out)
@@ -110,15 +125,22 @@ class Builder:
 
     def population(self, n: int | None = None) -> Any:
         n = self.size() if n is None else n
-        kind = self.pick(*NEURONS)
+        kind = self.pick(*NEURONS, *(SCALES if self.rng.random() < 0.3 else NEURONS))
         values: dict[str, Any] = {}
         declared = getattr(zoo, kind).declarations
-        if "tau_m" in declared:
-            values["tau_m"] = self.values(2.0, 30.0, n)
-        if "v_th" in declared:
-            values["v_th"] = self.values(0.3, 1.5, n)
         if "t_ref" in declared:
             values["t_ref"] = self.pick(0.0, 1.0, 3.0)
+        if kind in SCALES:
+            values |= {
+                name: self.values(0.8, 1.25, n) * getattr(zoo, kind).declarations[name].default
+                for name in declared
+                if name.startswith("tau_")
+            }
+        else:
+            if "tau_m" in declared:
+                values["tau_m"] = self.values(2.0, 30.0, n)
+            if "v_th" in declared:
+                values["v_th"] = self.values(0.3, 1.5, n)
         if kind == "Izhikevich":
             values["v"] = self.rng.uniform(-70, -50, n)
         if not why_not_event_driven(getattr(zoo, kind)):
@@ -126,7 +148,7 @@ class Builder:
             values["bias"] = self.pick(0.0, 0.0, self.values(-0.1, 0.4, n))
         process = getattr(zoo, kind)(name=self.name(kind), shape=n, **values, **self.timing())
         self.add(process, process.s_out)
-        self.driven.append((process, process.a_in))
+        self.driven += [(process, getattr(process, port)) for port in ("a_in", "exc_in", "inh_in") if port in declared]
         return process
 
     def host(self) -> None:
@@ -141,9 +163,8 @@ class Builder:
         if isinstance(process, Echo):
             self.spiking.append((process, process.s_out))
         else:
-            targets = [p for p, _ in self.driven]
-            target = targets[self.rng.integers(len(targets))]
-            process.c_out.gather(self.rng.integers(0, n, target.shape[0])).connect(target.a_in)
+            target, into = self.driven[self.rng.integers(len(self.driven))]
+            process.c_out.gather(self.rng.integers(0, n, target.shape[0])).connect(into)
 
     # -- projections -------------------------------------------------------------------------------------------------
 
@@ -158,7 +179,7 @@ class Builder:
         if kind == "plastic":
             self._plastic(source, out, target, into)
             return
-        scale = 20.0 if isinstance(target, zoo.Izhikevich) else 1.0
+        scale = SCALES.get(type(target).__name__, 1.0)
         synapse = getattr(self, f"_{kind}")(n_pre, n_post, least, scale)
         self.processes.append(synapse)
         view = out
@@ -204,8 +225,10 @@ class Builder:
         )
 
     def _rule(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
-        rule = self.pick("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total")
+        rule = self.pick("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total", "distance")
         chosen: dict[str, Any] = {"rule": rule}
+        if rule == "distance":
+            return self._grids(n_pre, n_post, least, scale)
         if rule == "fixed_probability":
             chosen["p"] = float(self.pick(0.0, 0.1, 0.5, 1.0))
         else:
@@ -216,6 +239,28 @@ class Builder:
             chosen["multapses"] = chosen["multapses"] or (not chosen["autapses"] and chosen["count"] >= others - 1)
         weights, delay = self.drawn_weights(scale), self.drawn_delay(least)
         return zoo.Sparse(weights, n_pre=n_pre, n_post=n_post, delay=delay, **chosen, **self.options("rule"))
+
+    def _grids(self, n_pre: int, n_post: int, least: int, scale: float) -> Any:
+        """Grids of one side, or of two where both numbers are even."""
+        both = n_pre % 2 == n_post % 2 == 0 and self.rng.random() < 0.7
+        pre, post = ((n // 2, 2) if both else (n,) for n in (n_pre, n_post))
+        kernel = self.pick(pg.Gaussian(0.9, 0.3), pg.Exponential(0.5, 0.2), pg.Box(1.0, outer=0.3), pg.Linear(0.1, 0.2))
+        weights, delay = self.drawn_weights(scale), self.drawn_delay(least)
+        if self.rng.random() < 0.4:
+            weights = pg.Gaussian(0.5 * scale, 0.2)
+        if self.rng.random() < 0.4:
+            delay = pg.Linear(2.0 if least else 0.0, 3.0)
+        return zoo.Sparse(
+            weights,
+            rule="distance",
+            kernel=kernel,
+            pre_grid=pre,
+            post_grid=post,
+            periodic=bool(self.rng.integers(2)),
+            autapses=bool(pre != post or self.rng.integers(2)),
+            delay=delay,
+            **self.options("rule"),
+        )
 
     def drawn_weights(self, scale: float) -> Any:
         """A number, or a distribution on a grid or off it."""
@@ -261,8 +306,6 @@ class Builder:
         kind = self.pick("dense", "sparse", "rule")
         described = getattr(self, f"_{kind}")(n_pre, n_post, 1, 1.0)
         described.period = 1
-        described.drawn_delay = None
-        described.set_delay(int(self.rng.integers(1, 4)), None)
         rule = self.pick(*RULES)
         values = {"w_min": -0.5, "w_max": 1.0}
         if hasattr(rule, "on_epoch"):
@@ -317,6 +360,9 @@ def run_graph(
         probes = {f"{n.name}.{o.name}": rt.probe(f"{n.name}.{o.name}") for n in probed for o in n.outputs}
         compiled = [n for n in nodes if n.op != "plastic"]
         states = {f"{n.name}.{s.name}": rt.probe(f"{n.name}.{s.name}", every=3) for n in compiled for s in n.states}
+        for n in [n for n in nodes if n.op == "plastic"]:
+            names = ["weights", *(s.name for s in n.states), *(t["name"] for t in n.attrs["traces"])]
+            states |= {f"{n.name}.{k}": rt.probe(f"{n.name}.{k}", every=29) for k in names}
         rt.run(steps=steps if split is None else split)
         if split is not None:
             rt.run(steps=steps - split)

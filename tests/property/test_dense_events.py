@@ -30,9 +30,9 @@ def build(seed: int) -> pg.Graph:
     processes: list[pg.Process] = [source]
     for i in range(int(rng.integers(1, 3))):
         weights = rng.normal(0.1, 0.3, n).astype(np.float32) if rng.random() < 0.5 else float(rng.normal(0.1, 0.3))
-        synapse = zoo.OneToOne(weights, shape=n, delay=int(rng.integers(0, 4)), name=f"synapse{i}")
+        synapse = zoo.OneToOne(weights, shape=n, delay=int(rng.choice([0, 0, 1, 3])), name=f"synapse{i}")
         target = zoo.LIF(shape=n, name=f"target{i}", period=int(rng.choice([1, 1, 1, 2])))
-        source.s_out.connect(synapse.s_in, delay=int(rng.integers(0, 4)))
+        source.s_out.connect(synapse.s_in, delay=int(rng.choice([0, 0, 1, 3])))
         synapse.a_out.connect(target.a_in)
         processes += [synapse, target]
         if rng.random() < 0.5:
@@ -96,3 +96,25 @@ class TestDenseEvents:
                 rt.run(steps=6)
                 results.append({k: v for k, v in rt._executor.export_state().items() if "/column/" not in k})
         assert differences(*results) == []
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_the_rate_of_a_drawn_background_may_change(self, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+        """Taken in its own step by one target, so that no payload is kept: what a checkpoint needs is drawn again, with the rate of then."""
+        monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")
+        results = []
+        for device in ("reference", "cpu"):
+            source = zoo.PoissonSource(shape=1500, rate=900.0, name="source")
+            target = zoo.LIF(shape=1500, name="target")
+            source >> zoo.OneToOne(0.3, shape=1500, delay=0, name="synapse") >> target
+            with pg.compile(pg.Graph(source, target, dt=1.0, seed=3), device, threads=threads) as rt:
+                states = []
+                for rate in (2500.0, np.linspace(0.0, 3000.0, 1500), 100.0):
+                    rt.run(steps=4)
+                    rt.set("source.rate", rate)
+                    states.append(rt._executor.export_state() | {"stats": rt._executor.stats()})
+                rt.reset(seed=5)
+                rt.run(steps=2)
+                states.append(rt._executor.export_state() | {"stats": rt._executor.stats()})
+                results.append(states)
+        for wanted, found in zip(*results, strict=True):
+            assert differences(wanted, {k: v for k, v in found.items() if "/column/" not in k}) == []

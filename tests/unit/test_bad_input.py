@@ -47,6 +47,12 @@ def two_arrays() -> None:
     compiled(sink)
 
 
+def two_into_one() -> None:
+    sink = ArraySink(shape=2, name="sink")
+    FrameSource(np.zeros((1, 2))).frame.connect(sink.x_in.gather([0, 0]))
+    compiled(sink)
+
+
 def nan_weights() -> None:
     weights = np.eye(3)
     weights[1, 2] = np.nan
@@ -151,6 +157,7 @@ MISTAKES: list[tuple[Callable[[], object], type[ProcgraphError], str]] = [
     (lambda: setattr(LIF(shape=3), "tau_m", 3.0), ParameterError, "cannot be assigned"),
     (twice, ConnectionError, r"source\.s_out -> syn\.s_in is joined twice \(first at .*test_bad_input\.py:\d+\)"),
     (two_arrays, ConnectionError, "an array input takes one channel"),
+    (two_into_one, ProgramFormatError, r"-> sink\.x_in: the index map routes two elements to one"),
     (unconnected_shape, ShapeError, r"shape of pop\.\w+ is unknown. Give shape="),
     (contradiction, ShapeError, r"syn\.a_out has shape \(4,\), but pop\.a_in takes shape \(5,\)"),
     (same_names, ParameterError, "two Processes are named 'a'"),

@@ -16,6 +16,7 @@ from procgraph.processes import (
     AdEx,
     Argmax,
     ArraySink,
+    BernoulliEncoder,
     BernoulliSource,
     CondLIF,
     CubaLIF,
@@ -279,3 +280,19 @@ def test_adex_survives_any_input() -> None:
     CurrentSource(np.array([[1e6, -1e5, 1e4]] * 50), shape=3) >> neuron
     data = run(pg.Graph(neuron, dt=0.1), 50, neuron.v, neuron.w)
     assert all(np.isfinite(d).all() for d in data)
+
+
+@pytest.mark.parametrize("kind", [BernoulliEncoder, PoissonEncoder, LatencyEncoder])
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+def test_encoders_take_intensities_of_any_range(kind: type[pg.Process], device: str) -> None:
+    frames = np.random.default_rng(0).integers(0, 257, (5, 40)) / np.float32(256)
+    options = {"window": 9} if kind is LatencyEncoder else {"max_rate": 500.0}
+    found = []
+    for x_max in (1.0, 256.0):
+        eye = kind(name="eye", x_max=x_max, **options)
+        FrameSource(frames * np.float32(x_max), name="frames") >> eye
+        with pg.compile(pg.Graph(eye), devices=device, seed=3) as rt:
+            spikes = rt.probe(eye.s_out)
+            rt.run(steps=40)
+            found.append(spikes.events)
+    assert len(found[0]) > 20 and np.array_equal(*found)

@@ -122,7 +122,7 @@ def test_wrong_distributions(written: str, expected: list[str]) -> None:
 def test_distributions_where_none_can_be() -> None:
     text = DRAWN.replace("WHAT", "weights: 1").replace("shape: 10", "shape: 10, v: {normal: {mean: 0, sd: 1}}")
     assert problems(text) == [
-        "6:31: pop.v is a distribution; allowed: for weights and delay of Sparse. "
+        "6:31: pop.v is a distribution or a function of distance; allowed: for weights, delay and kernel of Sparse. "
         "Write an array as {normal: [mean, sd], shape: …, seed: …}."
     ]
     assert schema_errors(text)
@@ -180,7 +180,6 @@ def test_loihi_rule() -> None:
         ("type: Sparse", "type: AllToAll", "7:16: syn.synapses: 'AllToAll' is no type of synapses that can learn."),
         ("rule: fixed_in_degree", "rule: fixed_in_degre", "7:30: syn.synapses.rule is 'fixed_in_degre'; allowed: "),
         ("delay: 1.5 ms", "delay: 1.55 ms", "7:77: syn.synapses.delay is '1.55 ms', 15.5 steps of 0.1 ms"),
-        ("delay: 1.5 ms", "delay: {uniform: {low: 1, high: 2}}", "5:3: syn: plastic synapses have one common delay."),
         ("delay: 1.5 ms", "autapses: false", "7:77: syn.synapses: autapses=False needs equal sizes"),
         ("sign: 1", "sign: 2", "9:5: syn.sign is 2; allowed: 1, -1."),
         ("sign: 1", "sing: 1", "9:5: syn (Plastic) has no argument 'sing'. Did you mean 'sign'?"),

@@ -56,6 +56,7 @@ struct Recording {
 struct NodeStats {
   std::int64_t events = 0;  ///< emitted by all events outputs, all lanes
   std::int64_t ticks = 0;
+  double seconds = 0;  ///< spent in its actions on all threads, where profiled
 };
 
 struct ChannelStats {
@@ -70,20 +71,25 @@ struct ChannelStats {
 struct Stats {
   std::map<std::string, NodeStats> nodes;
   std::vector<ChannelStats> channels;  ///< bounded channels only
+  bool profiled = false;
+  double delivery_seconds = 0;  ///< spent in merged tables of sparse synapses, where profiled
 };
 
-/// How sparse synapses are stored: the merged table of one source, or one node for itself.
+/// How synapses are stored: the merged table of one source, or one node for itself.
 struct TableStorage {
   std::string source;                    ///< node and port
   std::vector<std::string> projections;  ///< synapse nodes
+  std::vector<std::int64_t> counts;      ///< synapses of each
   std::int64_t synapses = 0;
   std::int64_t bytes = 0;
   std::string format;
+  std::string delivery;  ///< "table", or "node" where the projection works for itself
 };
 
 struct EngineOptions {
   /// Parts that the targets of sparse synapses are cut into; the spikes do not depend on it.
   std::int32_t threads = 1;
+  bool profile = false;  ///< Measure where time goes; costs two looks at the clock a task.
   std::int32_t build_threads = 0;  ///< for expanding sparse synapses; 0: as many as cores
   /// Called by the constructor's thread with the fraction of the synapses that is built.
   std::function<void(double)> progress = {};
@@ -126,6 +132,8 @@ class Engine {
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns = 0);
   /// Makes the current or else the next run return at its next step boundary.
   void interrupt() noexcept;
+  /// Ends the threads that runs share work with. A later run starts them anew.
+  void release_threads() noexcept;
 
   /// Starts the tick of a host node at step `step()`: pulls what is due and empties its outputs.
   void begin_tick(std::string_view node);
@@ -155,7 +163,7 @@ class Engine {
   void import_state(std::int64_t step, std::uint64_t seed, const StateView& state);
 
   Stats stats() const;
-  /// Of all sparse nodes.
+  /// Of all synapse nodes.
   std::vector<TableStorage> storage() const;
 
   struct Impl;

@@ -77,6 +77,20 @@ enum class RuleKind : std::uint8_t {
   fixed_out_degree,
   fixed_total,
   fixed_probability,
+  distance,
+};
+
+/// Elements on grids: a source has a synapse to each entry of a stencil with the entry's own
+/// probability. There is one stencil for each place of a source between target elements.
+struct DistanceRule {
+  std::vector<std::int32_t> pre_grid;
+  std::vector<std::int32_t> post_grid;
+  bool periodic = true;
+  const Tensor* begin = nullptr;  ///< of each phase's entries, and the end
+  const Tensor* offsets = nullptr;
+  const Tensor* thresholds = nullptr;
+  const Tensor* codes = nullptr;  ///< null where neither weight nor delay depends on distance
+  std::uint32_t coded = 0;        ///< bits of a synapse's word that come from `codes`
 };
 
 struct Rule {
@@ -87,6 +101,7 @@ struct Rule {
   const Tensor* table = nullptr;
   bool multapses = true;
   bool autapses = true;
+  DistanceRule distance;
 };
 
 struct ElementwiseAttrs {

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
 #include "nodes/parameters.hpp"
+#include "synapses/plastic_node.hpp"
 #include "synapses/synapse_node.hpp"
 
 namespace procgraph {
@@ -166,7 +168,15 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
   RuntimeNode& node = find_node(name);
   node.materialise(step - 1);
   if (section != "state" || node.states.empty()) {
+    for (Output& output : node.outputs) {
+      if (output.dense) output.dense->draw_from(step);
+    }
     node.write_parameter(section, item, values);
+    for (Output& output : node.outputs) {
+      if (!output.dense || output.dense->draw() == nullptr || node.draw() != nullptr) continue;
+      use_listed_events(output, step - 1);
+      plan.reset();
+    }
     return;
   }
   StateColumn& state = find_state(node, item);
@@ -207,17 +217,25 @@ int Engine::Impl::record_output(std::string_view name, std::string_view port, st
 
 int Engine::Impl::record_state(std::string_view name, std::string_view item, std::int64_t every) {
   RuntimeNode& node = find_node(name);
-  StateColumn& state = find_state(node, item);
   if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
+  if (std::holds_alternative<PlasticAttrs>(node.spec().attrs)) {
+    const auto n = static_cast<std::size_t>(node.read_parameter("state", item).shape[1]);
+    recorders.push_back(std::make_unique<Recorder>(node, std::string(item), n, every));
+    return static_cast<int>(recorders.size()) - 1;
+  }
+  StateColumn& state = find_state(node, item);
   recorders.push_back(std::make_unique<Recorder>(node, state, every));
   return static_cast<int>(recorders.size()) - 1;
 }
 
 Stats Engine::Impl::stats() const {
   Stats out;
+  out.profiled = profile;
+  out.delivery_seconds = 1e-9 * static_cast<double>(tables->spent);
   for (const auto& node : nodes) {
     NodeStats& entry = out.nodes[node->spec().name];
     entry.ticks = node->ticks();
+    entry.seconds = 1e-9 * static_cast<double>(node->spent);
     for (const Output& output : node->outputs) entry.events += output.emitted;
   }
   for (std::size_t i = 0; i < channels.size(); ++i) {
@@ -240,14 +258,22 @@ Stats Engine::Impl::stats() const {
 std::vector<TableStorage> Engine::Impl::storage() const {
   std::vector<TableStorage> out;
   for (const auto& table : tables->tables()) out.push_back(table->storage());
+  const auto add = [&](const RuntimeNode& node, const Projection::Storage& own) {
+    const std::string& name = node.spec().name;
+    out.push_back({text(name, ".s_in"),
+                   {name},
+                   {own.synapses},
+                   own.synapses,
+                   static_cast<std::int64_t>(own.bytes),
+                   own.format,
+                   "node"});
+  };
   for (const auto& node : nodes) {
-    const auto* synapse = dynamic_cast<const SynapseNode*>(node.get());
-    const auto* sparse = std::get_if<SparseAttrs>(&node->spec().attrs);
-    if (sparse == nullptr || synapse->merged()) continue;
-    const std::string name = node->spec().name;
-    // A target, a weight and a number for each synapse.
-    out.push_back(
-        {text(name, ".s_in"), {name}, sparse->synapses, 12 * sparse->synapses, "segments"});
+    if (const auto* synapse = dynamic_cast<const SynapseNode*>(node.get())) {
+      if (!synapse->merged()) add(*node, synapse->storage());
+    } else if (const auto* plastic = dynamic_cast<const PlasticNode*>(node.get())) {
+      add(*node, {"plastic", plastic->synapse_count(), plastic->storage_bytes()});
+    }
   }
   return out;
 }

@@ -45,6 +45,14 @@ std::int32_t rows_needed(const Output& output) {
   return rows <= kMaxRows && elements <= kMaxElements ? rows : 0;
 }
 
+/// True if the payloads are taken once, in the step in which they are emitted: they need not go
+/// through memory.
+bool taken_at_once(const Output& output) {
+  if (output.channels.size() != 1 || output.owner->draw() == nullptr) return false;
+  const Channel& only = *output.channels[0];
+  return whole_delay(only, *diagonal_target(only)) == 0;
+}
+
 void fill(std::int32_t* row, const EventList& events) {
   for (std::size_t e = 0; e < events.size(); ++e) row[events.index()[e]] = events.payload()[e];
 }
@@ -97,12 +105,15 @@ bool use_dense_events(Output& output, std::int64_t last) {
   if (count == 0) return false;
   auto rows = rows_of(output, count, last);
   if (rows == nullptr) return false;
+  if (taken_at_once(output)) {
+    rows = std::make_unique<DenseRows>(*output.owner->draw(), last + 1, output.n());
+  }
   output.dense = std::move(rows);
   for (const Channel* channel : output.channels) {
     SynapseNode& synapse = *diagonal_target(*channel);
     synapse.pass_dense(output.dense.get(), channel->spec().delay);
     synapse.passes_into()->feeds.push_back(
-        {output.dense.get(), whole_delay(*channel, synapse), synapse.diagonal()});
+        {output.dense.get(), &output, whole_delay(*channel, synapse), synapse.diagonal()});
   }
   return true;
 }

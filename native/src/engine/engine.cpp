@@ -65,6 +65,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     : program(std::move(source)),
       batch(lanes),
       threads(options.threads),
+      profile(options.profile),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
   if (batch < 1 || batch > kMaxBatch) {
@@ -74,7 +75,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     throw Error(ErrorKind::argument, "threads",
                 text("is ", threads, "; allowed: 1 ... ", kMaxThreads));
   }
-  const BuildContext context{batch, isa, kernels};
+  const BuildContext context{batch, isa, kernels, threads};
   for (const Node& spec : program->nodes) nodes.push_back(make_node(spec, context));
   join_channels();
   place_sums();
@@ -124,7 +125,7 @@ void Engine::Impl::replan() {
   for (auto& node : nodes) {
     for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
   }
-  if (changed) plan = std::make_unique<Plan>(schedule, threads);
+  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
 }
 
 void Engine::Impl::list_events() {
@@ -198,20 +199,29 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
   }
   if (plan == nullptr) replan();
   const std::int64_t begin = step;
-  const std::int64_t end = last_step(steps);
+  try {
+    run_until(last_step(steps), budget_ns);
+  } catch (...) {
+    plan->skip(step - begin);
+    throw;
+  }
+  plan->skip(step - begin);
+  return step - begin;
+}
+
+void Engine::Impl::run_until(std::int64_t end, std::int64_t budget_ns) {
   Budget budget(budget_ns);
   while (step < end) {
     if (interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false)) break;
     run_step();
     if (budget.used_up()) break;
   }
-  return step - begin;
 }
 
 void Engine::Impl::run_step() {
   try {
     begin_hosts();
-    deliver();
+    tables->announce(step);
     plan->run(step);
     for (auto& recorder : recorders) recorder->sample(step);
   } catch (const std::exception& error) {
@@ -219,17 +229,6 @@ void Engine::Impl::run_step() {
     throw;
   }
   ++step;
-}
-
-/// What merged sparse synapses add to the sums of this step; each thread has its own targets.
-void Engine::Impl::deliver() {
-  if (tables->tables().empty()) return;
-  tables->announce(step);
-  const auto run = [](void* context, int part) {
-    auto& engine = *static_cast<Impl*>(context);
-    engine.tables->deliver(engine.step, static_cast<std::size_t>(part));
-  };
-  plan->run_parts(static_cast<int>(tables->partitions()), run, this);
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.
@@ -293,6 +292,10 @@ std::int64_t Engine::run(std::int64_t steps, std::int64_t budget_ns) {
 
 void Engine::interrupt() noexcept {
   impl_->interrupted.store(true);
+}
+
+void Engine::release_threads() noexcept {
+  if (impl_->plan) impl_->plan->release_threads();
 }
 
 void Engine::begin_tick(std::string_view node) {

@@ -29,8 +29,8 @@ struct Engine::Impl {
   void list_events();
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
+  void run_until(std::int64_t end, std::int64_t budget_ns);
   void run_step();
-  void deliver();
   void begin_hosts();
   void check_usable() const;
   void check_begun() const;
@@ -69,6 +69,7 @@ struct Engine::Impl {
   std::shared_ptr<const Program> program;
   std::int32_t batch;
   int threads;
+  bool profile;
   const Isa& isa;
   std::uint64_t seed;
   std::int64_t step = 0;

@@ -1,6 +1,7 @@
 #include "engine/plan.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "engine/channel.hpp"
@@ -16,17 +17,29 @@ std::size_t done_at(const Done& done, const RuntimeNode* node, Action action) {
   return found == done.end() ? 0 : found->second;
 }
 
+constexpr std::size_t kDelivered = 1;  // deliveries are the first level
+
+/// True if all parts run where the sums that they take are delivered.
+bool follows_delivery(const Plan::Entry& entry) {
+  return entry.node->thread_of(entry.action, 0) >= 0;
+}
+
 /// The first level that an action may run in: after all that it depends on within the step.
 std::size_t first_level(const Done& done, const Plan::Entry& entry) {
-  std::size_t level = 0;
   const SynapseAttrs* synapse = entry.node->spec().synapse();
   if (entry.action == Action::emit) {
-    return synapse->delays.smallest == 0 ? done_at(done, entry.node, Action::absorb) : 0;
+    const Input* target = entry.node->idle(entry.action) ? nullptr : entry.node->emit_target();
+    const std::size_t level = target != nullptr && target->delivered() ? kDelivered : 0;
+    if (synapse->delays.smallest != 0) return level;
+    return std::max(level, done_at(done, entry.node, Action::absorb));
   }
+  std::size_t level = 0;
   for (const Input& input : entry.node->inputs) {
+    if (input.delivered() && !follows_delivery(entry)) level = std::max(level, kDelivered);
     for (const Channel* channel : input.channels) {
       const RuntimeNode* source = channel->source().owner;
       if (channel->spec().delay != 0 || source->spec().is_host()) continue;
+      if (source->draw() != nullptr && source->idle(Action::tick)) continue;
       const bool emits = source->spec().synapse() != nullptr;
       level = std::max(level, done_at(done, source, emits ? Action::emit : Action::tick));
     }
@@ -35,7 +48,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
 }
 
 bool has_prologue(const Plan::Entry& entry) {
-  return entry.action == Action::tick && entry.node->has_prologue();
+  return entry.action != Action::emit && entry.node->has_prologue();
 }
 
 }  // namespace
@@ -44,8 +57,13 @@ Grain grain() {
   return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000} : Grain{1, 0};
 }
 
-Plan::Plan(const std::vector<Entry>& schedule, int threads) : wanted_(threads) {
-  for (const Entry& entry : schedule) entry.node->divide(threads);
+Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
+    : tables_(tables), wanted_(threads), profiled_(profiled) {
+  const bool cut = threads > 1 && tables.partitions() == static_cast<std::size_t>(threads);
+  for (const Entry& entry : schedule) {
+    entry.node->divide(threads, cut ? &tables.cuts() : nullptr);
+    if (entry.action != Action::emit && entry.node->idle(entry.action)) idle_.push_back(entry.node);
+  }
   if (threads > 1) {
     for (Jobs& jobs : levels(schedule)) add_phase(std::move(jobs));
   }
@@ -55,15 +73,17 @@ Plan::Plan(const std::vector<Entry>& schedule, int threads) : wanted_(threads) {
     return;
   }
   phases_.assign(1, {std::vector<Tasks>(1)});
+  Tasks& list = phases_[0].lists[0];
+  for (const Job& job : deliveries()) list.push_back(job.task);
   for (const Entry& entry : schedule) {
-    entry.node->divide(1);
+    entry.node->divide(1, nullptr);
     if (entry.node->idle(entry.action)) continue;
-    phases_[0].lists[0].push_back({entry.node, nullptr, 0, 0, entry.action, Share::whole});
+    list.push_back({entry.node, nullptr, 0, 0, entry.action, Share::whole});
   }
 }
 
 std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
-  std::vector<Jobs> levels;
+  std::vector<Jobs> levels{deliveries()};
   Done done;
   for (const Entry& entry : schedule) {
     const std::size_t level = first_level(done, entry);
@@ -79,14 +99,28 @@ std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
   return levels;
 }
 
+/// Each thread has its own range of the sums.
+Plan::Jobs Plan::deliveries() const {
+  Jobs jobs;
+  if (tables_.tables().empty()) return jobs;
+  const std::size_t parts = tables_.partitions();
+  for (std::size_t part = 0; part < parts; ++part) {
+    const Task task{nullptr,      nullptr,        0, static_cast<std::uint16_t>(part),
+                    Action::emit, Share::delivery};
+    jobs.push_back(
+        {task, tables_.cost() / static_cast<double>(parts), nullptr, static_cast<int>(part)});
+  }
+  return jobs;
+}
+
 void Plan::add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& entry) {
   RuntimeNode& node = *entry.node;
   const int parts = node.parts(entry.action);
-  const void* target = entry.action == Action::emit ? node.emit_target() : nullptr;
+  const Input* target = entry.action == Action::emit ? node.emit_target() : nullptr;
   Job job{{&node, nullptr, 0, 0, entry.action, Share::whole},
           node.cost(entry.action) / parts,
           target,
-          node.caller_only()};
+          node.caller_only() ? 0 : node.thread_of(entry.action, 0)};
   if (parts == 1) {
     levels[level].push_back(job);
     return;
@@ -102,6 +136,7 @@ void Plan::add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& e
   job.task.share = Share::part;
   for (int part = 0; part < parts; ++part) {
     job.task.part = static_cast<std::uint16_t>(part);
+    job.thread = node.thread_of(entry.action, part);
     levels[level].push_back(job);
   }
 }
@@ -144,15 +179,16 @@ std::vector<Plan::Jobs> Plan::assign(const Jobs& jobs) const {
     return job.task.share == Share::part && job.task.countdown->parts == wanted_ &&
            job.target == nullptr;
   };
+  const auto fixed = [&](const Job& job) { return job.thread >= 0 || own_thread(job); };
   for (const Job& job : jobs) {
-    if (job.caller_only) give(0, job);
-    if (!job.caller_only && own_thread(job)) give(job.task.part, job);
+    if (!fixed(job)) continue;
+    give(job.thread >= 0 ? static_cast<std::size_t>(job.thread) : job.task.part, job);
   }
   std::vector<Jobs> bundles;
-  std::map<std::pair<const void*, int>, std::size_t> of_target;
-  const std::map<const void*, int> parts = parts_by_target(jobs);
+  std::map<std::pair<const Input*, int>, std::size_t> of_target;
+  const std::map<const Input*, int> parts = parts_by_target(jobs);
   for (const Job& job : jobs) {
-    if (job.caller_only || own_thread(job)) continue;
+    if (fixed(job)) continue;
     std::size_t place = bundles.size();
     if (job.target != nullptr) {
       const int part = parts.at(job.target) < 0 ? 0 : job.task.part;
@@ -176,8 +212,8 @@ std::vector<Plan::Jobs> Plan::assign(const Jobs& jobs) const {
 }
 
 /// How many parts the emitters into each target have; -1 where they differ.
-std::map<const void*, int> Plan::parts_by_target(const Jobs& jobs) {
-  std::map<const void*, int> found;
+std::map<const Input*, int> Plan::parts_by_target(const Jobs& jobs) {
+  std::map<const Input*, int> found;
   for (const Job& job : jobs) {
     if (job.target == nullptr) continue;
     const int parts = job.task.countdown == nullptr ? 1 : job.task.countdown->parts;
@@ -206,6 +242,26 @@ void Plan::run_task(const Task& task, std::int64_t step) {
       if (task.countdown->open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
       task.countdown->open.store(task.countdown->parts, std::memory_order_relaxed);
       task.node->epilogue(task.action, step);
+      return;
+    case Share::delivery:
+      tables_.deliver(step, task.part);
+  }
+}
+
+void Plan::run_profiled(const Task& task, std::int64_t step) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  run_task(task, step);
+  const std::chrono::nanoseconds taken = Clock::now() - begin;
+  auto& spent = task.node != nullptr ? task.node->spent : tables_.spent;
+  spent.fetch_add(taken.count(), std::memory_order_relaxed);
+}
+
+void Plan::run_list(const Tasks& tasks, std::int64_t step) {
+  if (profiled_) {
+    for (const Task& task : tasks) run_profiled(task, step);
+  } else {
+    for (const Task& task : tasks) run_task(task, step);
   }
 }
 
@@ -216,7 +272,7 @@ void Plan::run(std::int64_t step) {
         run_parallel(phase, step);
         continue;
       }
-      for (const Task& task : phase.lists[0]) run_task(task, step);
+      run_list(phase.lists[0], step);
     }
   } catch (...) {
     recover();
@@ -224,21 +280,12 @@ void Plan::run(std::int64_t step) {
   }
 }
 
-void Plan::run_parts(int parts, ThreadPool::Work work, void* context) {
-  if (parts == 1) {
-    work(context, 0);
-    return;
-  }
-  if (pool_ == nullptr || pool_->threads() < parts) pool_ = std::make_unique<ThreadPool>(parts);
-  pool_->run(parts, work, context);
-}
-
-void Plan::run_list(void* context, int thread) {
+void Plan::run_share(void* context, int thread) {
   auto& plan = *static_cast<Plan*>(context);
   Failure& failure = plan.failures_[static_cast<std::size_t>(thread)];
   for (const Task& task : plan.phase_->lists[static_cast<std::size_t>(thread)]) {
     try {
-      run_task(task, plan.step_);
+      plan.profiled_ ? plan.run_profiled(task, plan.step_) : plan.run_task(task, plan.step_);
     } catch (...) {
       failure.error = std::current_exception();
       failure.order = task.order;
@@ -250,7 +297,8 @@ void Plan::run_list(void* context, int thread) {
 void Plan::run_parallel(const Phase& phase, std::int64_t step) {
   phase_ = &phase;
   step_ = step;
-  pool_->run(static_cast<int>(phase.lists.size()), run_list, this);
+  if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
+  pool_->run(static_cast<int>(phase.lists.size()), run_share, this);
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {
     if (failure.error && (first == nullptr || failure.order < first->order)) first = &failure;
@@ -262,6 +310,10 @@ void Plan::run_parallel(const Phase& phase, std::int64_t step) {
 void Plan::recover() {
   for (Countdown& countdown : countdowns_) countdown.open = countdown.parts;
   for (Failure& failure : failures_) failure.error = nullptr;
+}
+
+void Plan::skip(std::int64_t steps) {
+  for (RuntimeNode* node : idle_) node->skip(steps);
 }
 
 std::size_t Plan::parallel_phases() const {

@@ -10,15 +10,17 @@
 
 #include "engine/runtime_node.hpp"
 #include "engine/thread_pool.hpp"
+#include "sparse/tables.hpp"
 
 namespace procgraph {
 
 /// What is done in a step, by whom and in which order.
 ///
-/// With one thread that is the Program's schedule. With more, actions are sorted into levels by
-/// their dependencies: the actions of a level are independent of each other. A level that is worth
-/// it becomes a parallel phase, in which each thread has a fixed list of tasks; the others are run
-/// by the caller, without a word to the other threads. Bits do not depend on any of this.
+/// With one thread that is what the delivery tables bring and then the Program's schedule. With
+/// more, actions are sorted into levels by their dependencies: the actions of a level are
+/// independent of each other, but for those that follow each other on one thread. A level that is
+/// worth it becomes a parallel phase, in which each thread has a fixed list of tasks; the others
+/// are run by the caller, without a word to the other threads. Bits do not depend on any of this.
 class Plan {
  public:
   struct Entry {
@@ -26,13 +28,15 @@ class Plan {
     RuntimeNode* node;
   };
 
-  /// Divides the nodes for `threads` threads.
-  Plan(const std::vector<Entry>& schedule, int threads);
+  /// Divides the nodes for `threads` threads; `profiled`: notes what each node takes.
+  Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled);
 
   /// One step of all actions. Throws what the first failing task in the order of the plan throws.
   void run(std::int64_t step);
-  /// Runs `work` for parts 0 ... parts - 1, on as many threads if there are several.
-  void run_parts(int parts, ThreadPool::Work work, void* context);
+  /// Ends the threads; the next step that needs them starts them anew.
+  void release_threads() noexcept { pool_.reset(); }
+  /// Moves on the clocks of nodes that are left out because they are idle.
+  void skip(std::int64_t steps);
   /// Threads that have something to do.
   int threads() const { return threads_; }
   std::size_t parallel_phases() const;
@@ -43,7 +47,7 @@ class Plan {
     alignas(64) std::atomic<int> open;
     int parts;
   };
-  enum class Share : std::uint8_t { whole, prologue, part };
+  enum class Share : std::uint8_t { whole, prologue, part, delivery };
   struct Task {
     RuntimeNode* node;
     Countdown* countdown;
@@ -57,8 +61,8 @@ class Plan {
   struct Job {
     Task task;
     double cost;
-    const void* target;  // what an emission writes to; jobs of one target stay together
-    bool caller_only;
+    const Input* target;  // what an emission writes to; jobs of one target stay together
+    int thread;           // that has to run it; -1: any
   };
   using Jobs = std::vector<Job>;
   struct Phase {
@@ -70,19 +74,25 @@ class Plan {
   };
 
   std::vector<Jobs> levels(const std::vector<Entry>& schedule);
+  Jobs deliveries() const;
   void add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& entry);
   void add_phase(Jobs&& jobs);
   std::vector<Jobs> assign(const Jobs& jobs) const;
-  static std::map<const void*, int> parts_by_target(const Jobs& jobs);
+  static std::map<const Input*, int> parts_by_target(const Jobs& jobs);
   static double total(const Jobs& jobs);
-  static void run_task(const Task& task, std::int64_t step);
-  static void run_list(void* plan, int thread);
+  void run_task(const Task& task, std::int64_t step);
+  void run_profiled(const Task& task, std::int64_t step);
+  void run_list(const Tasks& tasks, std::int64_t step);
+  static void run_share(void* plan, int thread);
   void run_parallel(const Phase& phase, std::int64_t step);
   void recover();
 
+  SparseTables& tables_;
   int wanted_;
+  bool profiled_;
   int threads_ = 1;
   std::vector<Phase> phases_;
+  std::vector<RuntimeNode*> idle_;
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;
   std::unique_ptr<ThreadPool> pool_;

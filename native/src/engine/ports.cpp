@@ -7,8 +7,17 @@
 namespace procgraph {
 
 void DenseRows::list(std::int64_t step, std::size_t lane, EventList& events) {
+  if (draw_ != nullptr && step < first_) return;
   events.clear();
-  const std::int32_t* payloads = row(step, lane);
+  std::vector<std::int32_t> drawn;
+  const std::int32_t* payloads = nullptr;
+  if (draw_ != nullptr) {
+    drawn.resize((n_ + kDrawRoom - 1) / kDrawRoom * kDrawRoom);
+    draw_->payloads(step, lane, 0, n_, drawn.data());
+    payloads = drawn.data();
+  } else {
+    payloads = row(step, lane);
+  }
   for (std::size_t i = 0; i < n_; ++i) {
     if (payloads[i] != 0) events.append(static_cast<std::int32_t>(i), payloads[i]);
   }
@@ -52,7 +61,7 @@ void Output::keep(std::int64_t step, std::size_t lane, std::size_t begin, std::s
 
 void Output::reset() {
   if (port_->kind == PortKind::events) events.clear_all();
-  if (dense) dense->zero();
+  if (dense) dense->reset();
   ring_bytes_.zero();
   silent_.assign(silent_.size(), 1);
   emitted = 0;

@@ -16,29 +16,58 @@ namespace procgraph {
 class Channel;
 class RuntimeNode;
 
+/// Payloads that depend on nothing but the step, so that they can be made whenever they are needed.
+class Draw {
+ public:
+  virtual ~Draw() = default;
+  /// Writes those of elements [begin, begin + n) to `out`, which has room for a multiple of
+  /// kDrawRoom; returns how many are not zero. `begin` is a multiple of 4.
+  virtual std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin,
+                               std::size_t n, std::int32_t* out) const = 0;
+};
+
+constexpr std::size_t kDrawRoom = 128;
+
 /// Payloads of the last steps, one per element, of an output whose events are only taken up element
-/// by element.
+/// by element: kept in rows, or drawn by the only one who takes them, in the same step.
 class DenseRows {
  public:
   DenseRows(std::int32_t depth, std::size_t lanes, std::size_t n)
       : ring_(depth), lanes_(lanes), n_(n), data_(ring_.slots() * lanes * n) {}
+  /// Draws the payloads from step `first` on; older ones stay in the list of events.
+  DenseRows(const Draw& draw, std::int64_t first, std::size_t n)
+      : draw_(&draw), first_(first), n_(n) {}
+
+  /// Null if the payloads are kept.
+  const Draw* draw() const { return draw_; }
+  /// What was drawn before `step` has been listed: it may be drawn differently from now on.
+  void draw_from(std::int64_t step) { first_ = step; }
   std::int32_t* row(std::int64_t step, std::size_t lane) {
     return data_.data() + (ring_.of(step) * lanes_ + lane) * n_;
   }
   void list(std::int64_t step, std::size_t lane, EventList& events);
-  void zero() { data_.zero(); }
+  /// Back to step 0.
+  void reset() {
+    data_.zero();
+    first_ = 0;
+  }
 
  private:
+  const Draw* draw_ = nullptr;
+  std::int64_t first_ = 0;
   RingIndex ring_;
-  std::size_t lanes_;
+  std::size_t lanes_ = 0;
   std::size_t n_;
   Buffer<std::int32_t> data_;
 };
+
+class Output;
 
 /// A one-to-one synapse node seen from its target: `weights`, one or as many as elements, times
 /// what `rows` holds since `delay` steps.
 struct DenseFeed {
   DenseRows* rows;
+  Output* source;
   std::int32_t delay;
   std::span<const std::int32_t> weights;
 };
@@ -94,6 +123,9 @@ class Output {
   std::vector<std::uint8_t> silent_;
 };
 
+/// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
+using Cuts = std::vector<std::uint64_t>;
+
 /// Where the channels into a port meet.
 class Input {
  public:
@@ -137,6 +169,9 @@ class Input {
   bool clean() const { return clean_; }
   void mark_clean() { clean_ = true; }
   void mark_dirty() { clean_ = false; }
+  /// A delivery table adds to the sums, at the begin of a step.
+  bool delivered() const { return delivered_; }
+  void mark_delivered() { delivered_ = true; }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
   std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
   void clear();
@@ -164,6 +199,7 @@ class Input {
   LineMask* marks_ = nullptr;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
+  bool delivered_ = false;
 };
 
 }  // namespace procgraph

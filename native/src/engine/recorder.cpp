@@ -23,6 +23,12 @@ void Recorder::sample(std::int64_t step) {
     node_->read_state(*state_, samples_.data() + samples_.size() - size);
     return;
   }
+  if (node_ != nullptr) {
+    steps_.push_back(step);
+    const Array values = node_->read_parameter("state", variable_);
+    sample_values(values.data.get(), values.nbytes());
+    return;
+  }
   const PortKind kind = output_->port().kind;
   if (kind == PortKind::events) {
     sample_events(step);
@@ -73,6 +79,9 @@ Recording Recorder::collect_samples() const {
   if (state_ != nullptr) {
     out.samples = Array(state_->spec->dtype, {count, static_cast<std::int64_t>(node_->lanes()),
                                               static_cast<std::int64_t>(state_->n)});
+  } else if (node_ != nullptr) {
+    out.samples = Array(DType::float32,
+                        {count, static_cast<std::int64_t>(lanes_), static_cast<std::int64_t>(n_)});
   } else {
     const OutputPort& port = output_->port();
     const DType dtype = port.kind == PortKind::current ? DType::float32 : port.dtype;

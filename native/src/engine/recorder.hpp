@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/runtime_node.hpp"
@@ -15,6 +17,10 @@ class Recorder {
   Recorder(const RuntimeNode& node, const StateColumn& state, std::int64_t every)
       : node_(&node), state_(&state), every_(every) {}
 
+  /// A float32 variable that its node keeps in an order of its own; `n` values of one lane.
+  Recorder(const RuntimeNode& node, std::string variable, std::size_t n, std::int64_t every)
+      : node_(&node), variable_(std::move(variable)), n_(n), lanes_(node.lanes()), every_(every) {}
+
   void sample(std::int64_t step);
   Recording collect() const;
   void clear();
@@ -28,6 +34,9 @@ class Recorder {
   Output* output_ = nullptr;
   const RuntimeNode* node_ = nullptr;
   const StateColumn* state_ = nullptr;
+  std::string variable_;
+  std::size_t n_ = 0;
+  std::size_t lanes_ = 1;
   std::int64_t every_;
   std::vector<std::int64_t> steps_;
   std::vector<std::int32_t> lane_;

@@ -56,6 +56,7 @@ void RuntimeNode::reset() {
   for (Output& output : outputs) output.reset();
   for (StateColumn& state : states) put_state(state, initial(state, lanes_).data());
   ticks_ = 0;
+  spent = 0;
 }
 
 void RuntimeNode::seek(std::int64_t step, std::uint64_t) {

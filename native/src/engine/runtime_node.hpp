@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,14 +14,18 @@
 
 // How threads share a step. `divide` is called whenever the engine plans anew; from then on an
 // action with parts() == 1 is a call of tick, absorb or emit on one thread, and one with more parts
-// is, in each step: prologue (once, only for a tick and only if has_prologue), then run_part for
-// every part, in any order and on any threads at the same time, then epilogue (once, on the thread
+// is, in each step: prologue (once, only if has_prologue and not for emit), then run_part for every
+// part, in any order and on any threads at the same time, then epilogue (once, on the thread
 // that finishes last). A node that divides its emission, say by partitions of its targets,
 // overrides parts(Action::emit) and run_part. What one action of a node touches, no other may touch
 // that is independent of it within a step (see plan.cpp), with one exception: emissions that name
 // the same emit_target() are run one after the other; where they have equal numbers of parts, part
 // p of one after part p of the other, so that parts with the same number may write to the same
 // sums. Part p runs on the same thread in every step.
+//
+// Delivery tables add to the sums of their targets at the begin of a step, each thread to its own
+// range of the arena. A tick that is divided in the same way follows on the same thread without
+// waiting for the others (thread_of says so); whatever else touches these sums waits for all.
 
 namespace procgraph {
 
@@ -29,6 +34,7 @@ struct BuildContext {
   std::int32_t lanes;
   const Isa& isa;
   KernelRegistry& kernels;
+  int threads = 1;  ///< at most
 };
 
 /// State variable of all lanes.
@@ -61,16 +67,19 @@ class RuntimeNode {
     }
   }
 
-  /// Prepares the actions to be shared by up to `threads` threads.
-  virtual void divide(int) {}
+  /// Prepares the actions to be shared by up to `threads` threads. `cuts`, where not null, are the
+  /// ranges of the arena that threads 0, 1 ... deliver spikes to.
+  virtual void divide(int, const Cuts*) {}
   virtual int parts(Action) const { return 1; }
+  /// The thread that has to run a part; -1 if any may.
+  virtual int thread_of(Action, int) const { return -1; }
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
   virtual void run_part(Action, std::int64_t, int) {}
   virtual void epilogue(Action, std::int64_t) {}
-  /// What the memory that `emit` writes to belongs to; null if it is the node's own.
-  virtual const void* emit_target() const { return nullptr; }
-  /// An action that does nothing is left out.
+  /// The input whose sums `emit` writes to; null if it writes to memory of its own.
+  virtual const Input* emit_target() const { return nullptr; }
+  /// An action that does nothing is left out. A node with idle actions ticks in every step.
   virtual bool idle(Action) const { return false; }
   /// True if the node may only be run by the thread that called the engine.
   virtual bool caller_only() const { return false; }
@@ -90,6 +99,8 @@ class RuntimeNode {
                                const ArrayView& values);
   /// Names of (section, name) that were written since the engine was made.
   virtual std::vector<std::pair<std::string, std::string>> written_parameters() const { return {}; }
+  /// Null unless what the node emits in a step depends on nothing but the step.
+  virtual const Draw* draw() const { return nullptr; }
   /// Copies a state as it is after the last tick, all lanes.
   virtual void read_state(const StateColumn& state, std::byte* out) const {
     std::memcpy(out, state.data.data(), state.bytes(lanes_));
@@ -121,7 +132,14 @@ class RuntimeNode {
   std::size_t lanes() const { return lanes_; }
   std::int64_t next_tick() const { return next_tick_; }
   std::int64_t ticks() const { return ticks_; }
+  /// Steps in which all actions were idle.
+  void skip(std::int64_t steps) {
+    next_tick_ += steps;
+    ticks_ += steps;
+  }
   StateColumn* find_state(std::string_view name);
+  /// Nanoseconds spent in actions, where profiled.
+  std::atomic<std::int64_t> spent{0};
 
   std::vector<Input> inputs;
   std::vector<Output> outputs;

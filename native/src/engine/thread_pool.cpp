@@ -99,18 +99,35 @@ void ThreadPool::run(int active, Work work, void* context) {
   work(context, 0);
   for (std::size_t i = 0; i < helpers; ++i) {
     Worker& worker = *workers_[i];
-    const std::uint32_t wanted = worker.asked.load(std::memory_order_relaxed);
-    waiter_.wait(worker.done, wanted - 1);
+    const std::uint32_t piece = worker.asked.load(std::memory_order_relaxed);
+    if (begin(worker, piece)) {
+      work(context, static_cast<int>(i) + 1);
+      worker.done.store(piece, std::memory_order_relaxed);
+    } else {
+      waiter_.wait(worker.done, piece - 1);
+    }
   }
+}
+
+/// True for the first who asks for this piece of work.
+bool ThreadPool::begin(Worker& worker, std::uint32_t piece) {
+  std::uint32_t last = piece - 1;
+  return worker.begun.compare_exchange_strong(last, piece, std::memory_order_acq_rel);
 }
 
 void ThreadPool::serve(Worker& worker, int number) {
   Waiter waiter(spin_ns_);
-  for (std::uint32_t seen = 0;; ++seen) {
-    waiter.wait(worker.asked, seen);
+  for (std::uint32_t piece = 0;;) {
+    waiter.wait(worker.asked, piece);
+    piece = worker.asked.load(std::memory_order_acquire);
+    // What belongs to a piece may be read once it has begun, and not after it is done.
+    if (!begin(worker, piece)) {
+      waiter.missed();
+      continue;
+    }
     if (work_ == nullptr) return;
     work_(context_, number);
-    worker.done.store(seen + 1);
+    worker.done.store(piece);
     worker.done.notify_one();
   }
 }

@@ -14,6 +14,8 @@ class Waiter {
  public:
   explicit Waiter(std::int64_t longest_ns) : longest_ns_(longest_ns), spin_ns_(longest_ns) {}
   void wait(const std::atomic<std::uint32_t>& value, std::uint32_t old);
+  /// The change came and went unseen: next time it is worth to spin for it.
+  void missed() { spin_ns_ = longest_ns_; }
 
  private:
   bool spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const;
@@ -23,10 +25,11 @@ class Waiter {
 };
 
 /// Threads that do one piece of work together, as often as they are asked to. They sleep soon after
-/// the last piece and are gone when the pool is.
+/// the last piece and are gone when the pool is. The caller does not wait for a thread that has not
+/// begun, because another program has its processor: it does that share itself.
 class ThreadPool {
  public:
-  /// What each thread does; must not throw. Thread 0 is the caller.
+  /// What each thread does; must not throw. Thread 0 is the caller, which may stand in for others.
   using Work = void (*)(void* context, int thread);
 
   explicit ThreadPool(int threads);
@@ -42,10 +45,12 @@ class ThreadPool {
   // Each side writes to its own cache line.
   struct Worker {
     alignas(64) std::atomic<std::uint32_t> asked{0};
+    alignas(64) std::atomic<std::uint32_t> begun{0};
     alignas(64) std::atomic<std::uint32_t> done{0};
     std::jthread thread;
   };
   void serve(Worker& worker, int number);
+  static bool begin(Worker& worker, std::uint32_t piece);
   void stop();
 
   std::int64_t spin_ns_;

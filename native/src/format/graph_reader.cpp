@@ -28,6 +28,16 @@ void check_kinds(const Field& field, const OutputPort& out, const InputPort& in)
   }
 }
 
+/// An array element takes one value: nothing could say which of two.
+void check_distinct(const Field& map, const Tensor& targets, std::int64_t n) {
+  std::vector<bool> taken(static_cast<std::size_t>(n));
+  for (const std::int32_t target : targets.as<std::int32_t>()) {
+    if (taken[static_cast<std::size_t>(target)])
+      map.fail(text("routes two elements to element ", target, " of an array"));
+    taken[static_cast<std::size_t>(target)] = true;
+  }
+}
+
 void read_map(const Field& field, ChannelSpec& channel, const OutputPort& out, const InputPort& in,
               const ReadContext& context) {
   const auto map = field.find("map");
@@ -42,6 +52,7 @@ void read_map(const Field& field, ChannelSpec& channel, const OutputPort& out, c
   if (channel.map_src->count > INT32_MAX) map->fail("has more than 2^31 - 1 entries");
   check_range(*map, *channel.map_src, 0, out.n - 1);
   check_range(*map, *channel.map_dst, 0, in.n - 1);
+  if (in.kind == PortKind::array) check_distinct(*map, *channel.map_dst, in.n);
 }
 
 void read_bound(const Field& field, ChannelSpec& channel, PortKind kind) {

@@ -76,7 +76,6 @@ void read_pattern(const Field& attrs, const ReadContext& context, PlasticAttrs& 
     attrs.at("pattern").fail("cannot be plastic; allowed: dense, sparse, one_to_one");
   }
   std::visit([&](const auto& p) { static_cast<SynapseAttrs&>(out) = p; }, out.pattern);
-  if (out.delays.each != nullptr) attrs.fail("plastic synapses have one common delay");
 }
 
 void check_node(const Field& node, const Node& partial, const PlasticAttrs& out) {

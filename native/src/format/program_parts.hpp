@@ -30,6 +30,11 @@ Attrs read_attrs(const Field& node, const Node& partial, const ReadContext& cont
 std::optional<Attrs> read_synapse_attrs(std::string_view op, const Field& attrs,
                                         const ReadContext& context);
 
+/// Attributes of the connectivity rule `distance`.
+void read_distance_rule(const Field& attrs, const ReadContext& context, SparseAttrs& out);
+/// Number of the synapses that it makes; once weights and delays are read.
+void count_distance_rule(const Field& attrs, const ReadContext& context, SparseAttrs& out);
+
 /// Attributes of a plastic node, checked against its ports, columns and states.
 Attrs read_plastic(const Field& node, const Field& attrs, const Node& partial,
                    const ReadContext& context);

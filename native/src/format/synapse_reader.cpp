@@ -62,6 +62,7 @@ RuleKind rule_kind(const Field& field) {
   if (name == "fixed_out_degree") return RuleKind::fixed_out_degree;
   if (name == "fixed_total") return RuleKind::fixed_total;
   if (name == "fixed_probability") return RuleKind::fixed_probability;
+  if (name == "distance") return RuleKind::distance;
   field.fail("is no connectivity rule");
 }
 
@@ -107,6 +108,10 @@ void check_rule(const Field& attrs, const SparseAttrs& out) {
 void read_rule(const Field& attrs, const ReadContext& context, SparseAttrs& out) {
   Rule& rule = out.rule;
   rule.kind = rule_kind(attrs.at("rule"));
+  if (rule.kind == RuleKind::distance) {
+    read_distance_rule(attrs, context, out);
+    return;
+  }
   rule.key = attrs.at("key").uint64();
   rule.count = attrs.at("count").integer(0, context.limits.synapses);
   rule.multapses = attrs.at("multapses").boolean();
@@ -130,6 +135,11 @@ void read_listed(const Field& attrs, const ReadContext& context, SparseAttrs& ou
   check_range(attrs.at("post"), *out.post, 0, out.n_post - 1);
 }
 
+/// A rule of which the Program does not say how many synapses it makes.
+bool uncounted(const SparseAttrs& out) {
+  return out.pre == nullptr && out.rule.kind == RuleKind::distance;
+}
+
 /// Weights and delays of a sparse node: given, or drawn where a rule makes the synapses.
 void read_values(const Field& attrs, const ReadContext& context, SparseAttrs& out) {
   if (out.pre == nullptr) {
@@ -139,9 +149,12 @@ void read_values(const Field& attrs, const ReadContext& context, SparseAttrs& ou
   if (out.weight_table != nullptr) {
     out.weights = tensor_ref(attrs.at("weights"), context, DType::float32, {0});
   } else {
-    out.weights = tensor_ref(attrs.at("weights"), context, DType::float32, {1, out.synapses});
+    out.weights = tensor_ref(attrs.at("weights"), context, DType::float32,
+                             {1, uncounted(out) ? 1 : out.synapses});
   }
   if (out.delay_table == nullptr) {
+    if (uncounted(out) && attrs.find("delays"))
+      attrs.fail("has a delay for each synapse of a rule");
     out.delays = read_delays(attrs, context, {out.synapses});
     return;
   }
@@ -160,6 +173,7 @@ Attrs read_sparse(const Field& attrs, const ReadContext& context) {
     read_listed(attrs, context, out);
   }
   read_values(attrs, context, out);
+  if (uncounted(out)) count_distance_rule(attrs, context, out);
   return out;
 }
 

@@ -11,8 +11,11 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/mask_loops.hpp"
 #include "kernels/philox_lanes.hpp"
+#include "kernels/plastic_loops.hpp"
 #include "kernels/segment_loops.hpp"
+#include "kernels/select_loops.hpp"
 
 // Arrays of vectors stay in registers only where their loops are unrolled.
 #if defined(__clang__)
@@ -238,6 +241,8 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
   }
 }
 
+constexpr std::size_t kDrawn = 128;
+
 #if defined(__AVX512F__)
 
 constexpr std::size_t kBlock = 128;  // as much as stays in registers
@@ -319,11 +324,35 @@ void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t
   }
 }
 
+std::size_t draw_counts(u32 key_low, u32 key_high, u32 block, std::int64_t step, u32 c3,
+                        std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
+  static_assert(kDrawn % kBlock == 0 && kDrawn % (4 * kGroups * kLanes) == 0);
+  const PhiloxRun run(key_low, key_high, static_cast<std::uint64_t>(step), c3);
+  i32 draws[kDrawn];
+  i32 events[16] = {};
+  for (std::size_t begin = 0; begin < n; begin += kDrawn) {
+    for (std::size_t i = 0; i < kDrawn; i += 4 * kGroups * kLanes) {
+      run.fill(block + static_cast<u32>((begin + i) / 4), draws + i);
+    }
+    count_above(draws, kDrawn, thresholds, count, out + begin);
+    const std::size_t size = n - begin < kDrawn ? n - begin : kDrawn;
+    for (std::size_t i = size; i < kDrawn; ++i) out[begin + i] = 0;
+    for (std::size_t i = 0; i < kDrawn; i += 16) {
+      for (std::size_t j = 0; j < 16; ++j) events[j] += out[begin + i + j] != 0;
+    }
+  }
+  i32 all = 0;
+  for (const i32 e : events) all += e;
+  return static_cast<std::size_t>(all);
+}
+
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,       add,          add_scalar,      add_segment,     add_targets,  compact, to_fixed,
-    philox_fill,    clamp_count,  add_products,    count_above,     philox_words, permute, prefetch,
-    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide};
+    add_rows,        add,          add_scalar,     add_segment,    add_targets,  compact,
+    to_fixed,        philox_fill,  clamp_count,    add_products,   count_above,  draw_counts,
+    philox_words,    permute,      quantise,       decay,          decay_rows,   select_at_most,
+    select_times,    prefetch,     prefetch_range, deliver_packed, deliver_book, deliver_index16,
+    deliver_index32, deliver_wide, add_masks,      kMaskBlockNs};
 
 }  // namespace procgraph

@@ -47,6 +47,11 @@ struct HotLoops {
   /// least; values are 0 ... 2^31 - 1 and thresholds -1 ... 2^31 - 1.
   void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,
                       std::size_t count, std::int32_t* out);
+  /// As philox_fill for element 4 * block on, then count_above; returns how many counts are not
+  /// zero. `out` has room for a multiple of 128 values.
+  std::size_t (*draw_counts)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
+                             std::int64_t step, std::uint32_t c3, std::size_t n,
+                             const std::int32_t* thresholds, std::size_t count, std::int32_t* out);
   /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,
@@ -54,8 +59,26 @@ struct HotLoops {
   /// Values first ... first + count - 1 of a keyed permutation of [0, n); see Permutation.
   void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
                   std::size_t count, std::uint32_t* out);
+  /// out[i] = rint(weights[i] * factor), ties to even, limited to +-(2^31 - 1).
+  void (*quantise)(const float* weights, std::size_t n, double factor, std::int32_t* out);
+  /// values[i] *= factor, and 0 where the magnitude is then below 2^-126.
+  void (*decay)(float* values, std::size_t n, float factor);
+  /// Eight values and what `decay` makes of them time after time: value i after r times lies at
+  /// out[i * stride + r], for r < count. `stride` has room for a multiple of 8.
+  void (*decay_rows)(const float* values, std::size_t count, float factor, float* out,
+                     std::size_t stride);
+
+  /// Lists the numbers i < n with bytes[i] <= limits[i]; returns how many.
+  std::size_t (*select_at_most)(const unsigned char* bytes, const unsigned char* limits,
+                                std::size_t n, std::uint32_t* out);
+  /// Entries k << 16, or (list[k] & 0xFFFF0000) where there is a list, plus times[k] - origin, of
+  /// those with times[k] >= least; returns their number. `out` has room for n + 16.
+  std::size_t (*select_times)(const std::uint16_t* times, const std::uint32_t* list, std::size_t n,
+                              std::uint32_t least, std::uint32_t origin, std::uint32_t* out);
 
   void (*prefetch)(const void* address);
+  /// Fetches memory that is about to be read and written.
+  void (*prefetch_range)(const void* address, std::size_t bytes);
   // Delivery of segments to sums; see sparse/layout.hpp. Each cursor moves behind its segment.
   void (*deliver_packed)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count,
                          std::uint32_t target_mask, std::uint32_t weight_shift);
@@ -65,6 +88,12 @@ struct HotLoops {
   void (*deliver_index16)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_index32)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
+
+  /// sums[i] += value * (number of the rows whose bit i is set), for i < 16 * lines. Rows are whole
+  /// blocks of 512 bits, 64-byte aligned; their number is a multiple of 8, at most 248.
+  void (*add_masks)(std::uint32_t* sums, const std::uint64_t* const* rows, std::size_t count,
+                    std::size_t lines, std::uint32_t value);
+  double mask_block_ns;  ///< what `add_masks` takes for a block beside the rows
 };
 
 }  // namespace procgraph

@@ -9,7 +9,7 @@
 namespace procgraph {
 namespace {
 
-class Elementwise final : public RuntimeNode {
+class Elementwise final : public RuntimeNode, private Draw {
  public:
   Elementwise(const Node& spec, const BuildContext& context)
       : RuntimeNode(spec, context),
@@ -47,12 +47,14 @@ class Elementwise final : public RuntimeNode {
     core_.key = node_key(seed, spec().name);
   }
 
-  void divide(int threads) override {
+  void divide(int threads, const Cuts* cuts) override {
+    parts_.clear();
+    threads_.clear();
+    if (cuts != nullptr && divide_as_delivered(*cuts)) return;
     const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
     const std::size_t most =
         caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
     const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
-    parts_.clear();
     for (std::size_t p = 0; p < count; ++p) {
       const std::size_t all = lanes() * chunks;
       parts_.push_back(std::make_unique<ElementwisePart>(
@@ -61,7 +63,14 @@ class Elementwise final : public RuntimeNode {
   }
 
   int parts(Action) const override { return static_cast<int>(parts_.size()); }
+  int thread_of(Action, int part) const override {
+    return threads_.empty() ? -1 : threads_[static_cast<std::size_t>(part)];
+  }
   bool has_prologue() const override { return has_prologue_; }
+  /// The one who takes the payloads draws them.
+  bool idle(Action) const override {
+    return outputs.size() == 1 && outputs[0].dense && outputs[0].dense->draw() != nullptr;
+  }
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
@@ -97,7 +106,10 @@ class Elementwise final : public RuntimeNode {
       for (std::size_t i = 0; i < inputs.size(); ++i) note_touched(i);
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) close_output(o, step, ticks);
+    for (const auto& part : parts_) part->credit_draws();
   }
+
+  const Draw* draw() const override { return core_.thresholds.empty() ? nullptr : this; }
 
   void materialise(std::int64_t step) override {
     for (Output& output : outputs) {
@@ -124,6 +136,19 @@ class Elementwise final : public RuntimeNode {
   }
 
  private:
+  std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
+                       std::int32_t* out) const override {
+    const std::size_t count = core_.loops.draw_counts(
+        core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4), step,
+        static_cast<std::uint32_t>(lane * 256), n, core_.thresholds.data(), core_.thresholds.size(),
+        out);
+    const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
+    if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
+      core_.loops.clamp_count(out, n, limit);
+    }
+    return count;
+  }
+
   void build_components() {
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       const OutputPort& port = outputs[o].port();
@@ -145,6 +170,26 @@ class Elementwise final : public RuntimeNode {
       layout.outputs.push_back(port.kind == PortKind::current ? DType::float32 : port.dtype);
     }
     layout.draws = attrs_.draws;
+  }
+
+  /// One part for each range of the arena that the sums of the only such input lie in.
+  bool divide_as_delivered(const Cuts& cuts) {
+    const auto delivered = [](const Input& input) { return input.delivered(); };
+    if (has_prologue_ || caller_only()) return false;
+    if (std::count_if(inputs.begin(), inputs.end(), delivered) != 1) return false;
+    const std::uint64_t first = std::find_if(inputs.begin(), inputs.end(), delivered)->offset();
+    for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
+      const std::uint64_t begin = std::clamp<std::uint64_t>(cuts[p], first, first + core_.n);
+      const std::uint64_t end = std::clamp<std::uint64_t>(cuts[p + 1], first, first + core_.n);
+      if (begin == end) continue;
+      std::vector<ElementwisePart::Span> spans;
+      for (std::size_t lane = 0; lane < lanes(); ++lane) {
+        spans.push_back({lane, begin - first, end - first});
+      }
+      parts_.push_back(std::make_unique<ElementwisePart>(core_, std::move(spans)));
+      threads_.push_back(static_cast<int>(p));
+    }
+    return true;
   }
 
   /// The ranges of elements in chunks [begin, end), counted through all lanes.
@@ -196,6 +241,7 @@ class Elementwise final : public RuntimeNode {
   bool has_prologue_ = false;
   std::vector<std::size_t> first_component_;  // of each output, and the end
   std::vector<std::unique_ptr<ElementwisePart>> parts_;
+  std::vector<int> threads_;  // of each part, where deliveries go before
 };
 
 }  // namespace

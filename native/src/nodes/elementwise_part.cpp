@@ -16,7 +16,7 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       spans_(std::move(spans)),
       touched_(core.inputs.size()),
       gathered_(core.inputs.size()),
-      draws_(static_cast<std::size_t>(core.layout.draws) * kChunk),
+      draws_(std::max<std::size_t>(core.layout.draws, 1) * kChunk),
       event_index_(kChunk + 16),
       event_payload_(kChunk + 16),
       first_state_(core.columns.all().size()),
@@ -52,6 +52,9 @@ void ElementwisePart::build_inputs() {
     }
     if (input.feeds.empty()) continue;
     fed_.push_back(i);
+    for (const DenseFeed& feed : input.feeds) {
+      if (feed.rows->draw() != nullptr) drawn_.push_back({feed.source, 0});
+    }
     gathered_[i] = Buffer<std::uint32_t>(kChunk);
   }
 }
@@ -82,6 +85,7 @@ void ElementwisePart::run(std::int64_t step, bool ticks) {
     emitter.any = false;
     emitter.count = 0;
   }
+  for (Drawn& drawn : drawn_) drawn.events = 0;
   for (std::size_t s = 0; s < spans_.size(); ++s) {
     if (!feeders_.empty()) pull(step, spans_[s]);
     if (ticks) {
@@ -212,13 +216,19 @@ void ElementwisePart::draw(std::int64_t step, std::size_t lane, std::size_t begi
 
 void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_t begin,
                                  std::size_t n) {
+  auto drawn = drawn_.begin();
   for (const std::size_t i : fed_) {
     Input& input = core_.inputs[i];
     const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
-      core_.loops.add_products(gathered_[i].data(), base,
-                               feed.rows->row(step - feed.delay, span.lane) + begin,
+      const std::int32_t* payloads = draws_.data();
+      if (const Draw* draw = feed.rows->draw()) {
+        (drawn++)->events += draw->payloads(step, span.lane, begin, n, draws_.data());
+      } else {
+        payloads = feed.rows->row(step - feed.delay, span.lane) + begin;
+      }
+      core_.loops.add_products(gathered_[i].data(), base, payloads,
                                feed.weights.data() + (common ? 0 : begin), common, n);
       base = gathered_[i].data();
     }
@@ -244,6 +254,12 @@ void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t beg
       emitter.any |= core_.loops.to_fixed(values, n, port.bound, emitter.factor,
                                           emitter.output->current(step, span.lane) + element);
     }
+  }
+}
+
+void ElementwisePart::credit_draws() {
+  for (const Drawn& drawn : drawn_) {
+    drawn.source->emitted += static_cast<std::int64_t>(drawn.events);
   }
 }
 

@@ -52,6 +52,8 @@ class ElementwisePart {
   bool touched(std::size_t input) const { return touched_[input] != 0; }
   bool any(std::size_t component) const { return emitters_[component].any; }
   std::int64_t dense_events(std::size_t component) const { return emitters_[component].count; }
+  /// Tells the outputs whose payloads were drawn here how many events they have emitted.
+  void credit_draws();
   /// Appends the events of a component that the part could not write in place.
   void collect(std::size_t component, std::int64_t step);
 
@@ -68,6 +70,10 @@ class ElementwisePart {
     EventList* list = nullptr;       // of the span at work
     bool any = false;
     std::int64_t count = 0;
+  };
+  struct Drawn {
+    Output* source;
+    std::size_t events;  // of the last run
   };
   struct Feeder {
     const Channel* channel;
@@ -100,6 +106,7 @@ class ElementwisePart {
   std::vector<std::size_t> fed_;                 // inputs with feeds
   std::vector<std::uint8_t> touched_;            // per input: there is something in its sums
   std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
+  std::vector<Drawn> drawn_;                     // feeds that are drawn here, in order
   std::vector<Emitter> emitters_;                // per component
   Buffer<std::int32_t> draws_;
   Buffer<std::int32_t> event_index_;

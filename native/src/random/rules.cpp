@@ -5,6 +5,7 @@
 
 #include "format/text.hpp"
 #include "procgraph/error.hpp"
+#include "random/distance.hpp"
 #include "random/permutation.hpp"
 #include "random/philox.hpp"
 
@@ -67,6 +68,8 @@ class Expansion {
         break;
       case RuleKind::fixed_probability:
         fixed_probability();
+        break;
+      case RuleKind::distance:
         break;
     }
   }
@@ -216,6 +219,8 @@ void for_each_synapse(const SparseAttrs& attrs, const HotLoops& loops, SourceRan
                       const RunVisitor& visit) {
   if (attrs.pre != nullptr) {
     listed(attrs, visit);
+  } else if (attrs.rule.kind == RuleKind::distance) {
+    for_each_distance_synapse(attrs, loops, range, visit);
   } else if (attrs.synapses > 0) {
     Expansion(attrs, loops, range, visit).run();
   }

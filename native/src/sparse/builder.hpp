@@ -21,9 +21,6 @@ struct Rows {
   }
 };
 
-/// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
-using Cuts = std::vector<std::uint64_t>;
-
 /// Makes the rows of a table in two passes over its synapses: count, then place. The result does
 /// not depend on the number of threads.
 class TableBuilder {

@@ -7,6 +7,20 @@
 #include "format/text.hpp"
 
 namespace procgraph {
+namespace {
+
+/// Positions of the arena from the first target to the last.
+std::uint64_t reach(const std::vector<Member>& members) {
+  std::uint64_t low = UINT64_MAX;
+  std::uint64_t high = 0;
+  for (const Member& member : members) {
+    low = std::min(low, member.target());
+    high = std::max(high, member.target() + static_cast<std::uint64_t>(member.attrs().n_post));
+  }
+  return high - low;
+}
+
+}  // namespace
 
 DeliveryTable::DeliveryTable(Output& source, std::vector<SynapseNode*> nodes, std::size_t lanes,
                              const HotLoops& loops)
@@ -21,6 +35,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
                           const std::function<void(double)>& progress) {
   parts_.clear();
   targets_.clear();
+  mask_.reset();
   stale_ = false;
   std::vector<Member> members;
   synapses_ = 0;
@@ -36,6 +51,12 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     }
     if (member.delays().empty()) continue;
     longest_ = std::max(longest_, member.delays().back());
+  }
+  // Masks do not say which targets they reach.
+  if (!marks_ && BitmaskTable::pays(members, source_->port().n, reach(members), *loops_)) {
+    mask_ = std::make_unique<BitmaskTable>(members, source_->port().n, cuts, *loops_, options);
+    if (progress) progress(1);
+    return;
   }
   TableBuilder builder(members, source_->port().n, cuts, *loops_, options);
   layout_ = builder.layout();
@@ -70,16 +91,11 @@ void DeliveryTable::restart(std::int64_t step) {
 }
 
 void DeliveryTable::announce(std::int64_t step) {
-  bool any = false;
+  bool any = mask_ != nullptr && mask_->due(source_->events, step, lanes_);
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = source_->events.at(step - 1, lane);
     any |= fresh.size() != 0;
-    for (const Partition& part : parts_) {
-      any |= part.calendars[lane].in_flight != 0;
-      for (std::size_t e = 0; e < fresh.size(); ++e) {
-        loops_->prefetch(&part.rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
-      }
-    }
+    for (const Partition& part : parts_) any |= part.calendars[lane].in_flight != 0;
   }
   if (!any) return;
   for (Input* target : targets_) target->mark_changed();
@@ -151,7 +167,22 @@ void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calenda
   bucket.resize(kept);
 }
 
+void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
+  if (mask_ != nullptr) return;
+  const Rows& rows = parts_[part].rows;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    for (std::size_t e = 0; e < fresh.size(); ++e) {
+      loops_->prefetch(&rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
+    }
+  }
+}
+
 void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
+  if (mask_ != nullptr) {
+    mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride());
+    return;
+  }
   Partition& own = parts_[part];
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     Calendar& calendar = own.calendars[lane];
@@ -178,12 +209,17 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
 TableStorage DeliveryTable::storage() const {
   TableStorage out;
   out.source = text(source_->owner->spec().name, ".", source_->port().name);
-  for (const SynapseNode* node : nodes_) out.projections.push_back(node->spec().name);
+  for (const SynapseNode* node : nodes_) {
+    out.projections.push_back(node->spec().name);
+    out.counts.push_back(std::get<SparseAttrs>(node->spec().attrs).synapses);
+  }
   out.synapses = synapses_;
+  if (mask_ != nullptr) out.bytes = static_cast<std::int64_t>(mask_->bytes());
   for (const Partition& part : parts_) {
     out.bytes += static_cast<std::int64_t>(4 * part.rows.used + 8 * part.rows.begin.size());
   }
-  out.format = layout_.name();
+  out.format = mask_ != nullptr ? "bitmask" : layout_.name();
+  out.delivery = "table";
   return out;
 }
 

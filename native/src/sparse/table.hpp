@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/arena.hpp"
 #include "engine/ports.hpp"
 #include "procgraph/engine.hpp"
+#include "sparse/bitmask.hpp"
 #include "sparse/builder.hpp"
 
 namespace procgraph {
@@ -34,6 +36,8 @@ class DeliveryTable {
 
   /// Tells the targets that their sums may change in `step`; before any partition delivers.
   void announce(std::int64_t step);
+  /// Fetches what `deliver` will need first.
+  void prepare(std::int64_t step, std::size_t part) const;
   /// Takes up what the source emitted in the step before and adds what is due in `step`.
   void deliver(std::int64_t step, std::size_t part, Arena& arena);
 
@@ -69,6 +73,7 @@ class DeliveryTable {
   std::size_t lanes_;
   const HotLoops* loops_;
   Layout layout_;
+  std::unique_ptr<BitmaskTable> mask_;  // instead of rows, where that is faster
   std::vector<Partition> parts_;
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay

@@ -5,12 +5,18 @@
 #include <set>
 
 #include "engine/channel.hpp"
+#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
 
 constexpr std::uint64_t kLine = 16;
 constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
+constexpr double kSynapse = 0.002;  // nanoseconds a step, if one source in 500 is active
+
+double synapses_of(const SynapseNode& node) {
+  return static_cast<double>(std::get<SparseAttrs>(node.spec().attrs).synapses);
+}
 
 /// Nodes of one source that are worth merging: counters for all sources and delays must not take
 /// more room than the synapses themselves.
@@ -46,12 +52,14 @@ class Group {
 
 }  // namespace
 
-SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t partitions,
+SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t threads,
                            const HotLoops& loops)
-    : arena_(arena) {
-  cuts_.resize(static_cast<std::size_t>(partitions) + 1);
+    : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1) {
   group(nodes, loops);
-  cut(partitions);
+  double ticks = 0;
+  for (const auto& node : nodes) ticks += node->cost(Action::tick);
+  if (cost() + ticks < 2 * grain().nanoseconds) cuts_.resize(2);
+  cut();
 }
 
 void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
@@ -63,7 +71,9 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     Output& source = synapse->inputs[0].channels[0]->source();
     const auto [found, added] = groups.try_emplace(&source, source.n());
     if (added) order.push_back(&source);
-    if (found->second.add(*synapse, partitions())) synapse->set_merged(true);
+    if (!found->second.add(*synapse, partitions())) continue;
+    synapse->set_merged(true);
+    synapse->outputs[0].channels[0]->target().mark_delivered();
   }
   for (Output* source : order) {
     const Group& found = groups.at(source);
@@ -74,26 +84,38 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
   }
 }
 
-/// Cuts the arena so that each partition takes about the same number of synapses.
-void SparseTables::cut(std::int32_t partitions) {
+double SparseTables::cost() const {
+  double synapses = 0;
+  for (const auto& table : tables_) {
+    for (const SynapseNode* node : table->nodes()) synapses += synapses_of(*node);
+  }
+  return kSynapse * synapses;
+}
+
+/// Cuts the arena so that each partition has about the same work with deliveries and with the ticks
+/// that follow on the same thread.
+void SparseTables::cut() {
   std::vector<double> density(arena_.stride() / kLine + 1);
   double total = 0;
+  const auto add = [&](const Input& target, double work) {
+    const std::size_t lines = (target.n() + kLine - 1) / kLine;
+    total += work;
+    for (std::size_t i = 0; i < lines; ++i) {
+      density[target.offset() / kLine + i] += work / static_cast<double>(lines);
+    }
+  };
+  std::set<const Input*> targets;
   for (const auto& table : tables_) {
-    for (const SynapseNode* node : table->nodes()) {
-      const auto& attrs = std::get<SparseAttrs>(node->spec().attrs);
+    for (SynapseNode* node : table->nodes()) {
       const Input& target = node->outputs[0].channels[0]->target();
-      const std::size_t lines = (target.n() + kLine - 1) / kLine;
-      total += static_cast<double>(attrs.synapses);
-      for (std::size_t i = 0; i < lines; ++i) {
-        density[target.offset() / kLine + i] +=
-            static_cast<double>(attrs.synapses) / static_cast<double>(lines);
-      }
+      add(target, kSynapse * synapses_of(*node));
+      if (targets.insert(&target).second) add(target, target.owner->cost(Action::tick));
     }
   }
   double sum = 0;
   std::size_t line = 0;
-  for (std::size_t p = 1; p < static_cast<std::size_t>(partitions); ++p) {
-    const double wanted = total * static_cast<double>(p) / partitions;
+  for (std::size_t p = 1; p < partitions(); ++p) {
+    const double wanted = total * static_cast<double>(p) / static_cast<double>(partitions());
     while (line < density.size() && sum + density[line] / 2 < wanted) sum += density[line++];
     cuts_[p] = std::min(line * kLine, arena_.stride());
   }
@@ -129,6 +151,7 @@ void SparseTables::release(SynapseNode& node, std::int64_t step) {
 }
 
 void SparseTables::reset() {
+  spent = 0;
   for (auto& table : tables_) table->reset();
 }
 
@@ -143,6 +166,7 @@ void SparseTables::announce(std::int64_t step) {
 }
 
 void SparseTables::deliver(std::int64_t step, std::size_t part) {
+  for (const auto& table : tables_) table->prepare(step, part);
   for (auto& table : tables_) table->deliver(step, part, arena_);
 }
 

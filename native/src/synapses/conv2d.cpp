@@ -1,4 +1,5 @@
 #include <cmath>
+#include <numeric>
 
 #include "synapses/projection.hpp"
 
@@ -58,6 +59,13 @@ class Conv2d final : public Projection {
     }
   }
 
+  Storage storage() const override {
+    const Load all = load(std::vector<float>(static_cast<std::size_t>(attrs_.weights->count)));
+    std::size_t bytes = 4 * (row_of_.size() + column_of_.size());
+    for (const auto& list : taps_) bytes += list.size() * sizeof(Tap);
+    const double synapses = std::accumulate(all.synapses.begin(), all.synapses.end(), 0.0);
+    return {"kernel", static_cast<std::int64_t>(synapses), bytes};
+  }
   Load load(std::span<const float> weights) const override;
 
  private:

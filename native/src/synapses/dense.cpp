@@ -56,6 +56,9 @@ class Dense final : public Projection {
   }
 
   Load load(std::span<const float> weights) const override { return dense_load(attrs_, weights); }
+  Storage storage() const override {
+    return {"rows", attrs_.weights->count, n_pre_ * stride_ * sizeof(std::int32_t)};
+  }
 
  private:
   void transpose_tile(std::span<const std::int32_t> weights, std::size_t j0, std::size_t j1,
@@ -96,6 +99,9 @@ class DelayedDense final : public Projection {
     segments_.set_weights(weights);
   }
   Load load(std::span<const float> weights) const override { return dense_load(attrs_, weights); }
+  Storage storage() const override {
+    return {"segments", attrs_.weights->count, segments_.bytes()};
+  }
 
  private:
   const DenseAttrs& attrs_;

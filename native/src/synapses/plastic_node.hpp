@@ -1,22 +1,35 @@
 #pragma once
 
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/runtime_node.hpp"
-#include "synapses/plastic_synapses.hpp"
+#include "synapses/plastic_part.hpp"
 
 namespace procgraph {
 
-/// A projection whose weights follow a rule; the order of its step is fixed by the contract.
+/// A projection whose weights follow a rule. Its targets are divided into ranges that never meet:
+/// each has its own synapses, traces and sums.
 class PlasticNode final : public RuntimeNode {
  public:
   PlasticNode(const Node& spec, const BuildContext& context);
 
+  std::int64_t synapse_count() const;
+  /// Bytes of the synapses and of their variables in all lanes.
+  std::size_t storage_bytes() const;
+
   void reset() override;
+  void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
+
+  int parts(Action action) const override;
+  bool has_prologue() const override { return true; }
+  void prologue(std::int64_t step) override;
+  void run_part(Action action, std::int64_t step, int part) override;
+  bool caller_only() const override;
+  double cost(Action action) const override;
 
   Array read_parameter(std::string_view section, std::string_view name) const override;
   void write_parameter(std::string_view section, std::string_view name,
@@ -28,56 +41,39 @@ class PlasticNode final : public RuntimeNode {
   void compute(std::int64_t) override {}
 
  private:
-  struct Trace {
-    const TraceSpec* spec;
-    std::vector<float> values;
+  /// A variable or a trace, by its name.
+  struct Item {
+    enum class Kind : std::uint8_t { variable, source_trace, target_trace } kind;
+    std::size_t number;
+    std::size_t n;  ///< values of one lane
   };
-  /// A rule function with the buffers that its arguments point to.
-  struct Function {
-    Kernel kernel;
-    KernelLayout layout;
-    std::vector<std::vector<std::int32_t>> columns;  // bits, repeated for a whole chunk
-    std::vector<std::size_t> variables;
-    std::vector<std::int32_t> sources;  // trace number of each input, -1 for the modulator
-    std::vector<std::vector<float>> gathered_inputs;
-    std::vector<std::vector<float>> gathered_states;
-    std::vector<const void*> column_pointers;
-    std::vector<const void*> input_pointers;
-    std::vector<void*> state_pointers;
-    std::vector<float> scales;
+  /// Events of an input in this step, lane by lane.
+  struct Events {
+    std::vector<std::int32_t> elements;
+    std::vector<std::int32_t> payloads;
+    std::vector<std::size_t> begins;  // of the lanes, and the end
+    Arrivals of(std::size_t lane) const;
   };
 
-  void build_function(const RuleFunctionSpec& from, const BuildContext& context);
   void take_events(std::size_t input, std::int64_t step);
-  void decay_traces();
-  void transmit(std::int64_t step, std::size_t source, std::int32_t payload);
-  void join(const std::vector<std::int32_t>& payloads, TraceSpec::Side side);
-  void end_epoch();
-  /// Runs a function over consecutive places, in place.
-  void run_places(Function& function, std::size_t begin, std::size_t end);
-  /// Runs a function over the synapses of a target.
-  void run_column(Function& function, std::size_t target);
-  void call(Function& function, std::size_t n);
-  template <class Element>
-  void gather_input(Function& function, std::size_t input, std::size_t n, Element pre,
-                    Element post);
-  void prefetch_next(const Function& function, std::span<const std::uint32_t> places,
-                     std::size_t first) const;
-  std::vector<float>& values_of(std::string_view name);
+  const Item* find(std::string_view name) const;
+  const Item& item_of(std::string_view section, std::string_view name) const;
+  PlasticPart& part(std::size_t range, std::size_t lane) const {
+    return *parts_[range * lanes() + lane];
+  }
+  void settle() const;
+  void read_lane(const Item& item, std::size_t lane, float* to) const;
+  void write_lane(const Item& item, std::size_t lane, const float* from, bool one);
+  float initial(std::size_t variable, std::size_t number) const;
 
   const PlasticAttrs& attrs_;
   PlasticSynapses synapses_;
-  std::vector<std::string> names_;             // "w" and the other variables
-  std::vector<std::vector<float>> variables_;  // by place
-  std::vector<Trace> traces_;
-  std::map<std::string, Function, std::less<>> functions_;
-  std::vector<std::int32_t> payloads_[2];  // of s_in and post_in, dense
-  std::vector<std::int32_t> events_[2];    // elements with a payload
+  std::vector<std::unique_ptr<PlasticPart>> parts_;  // by range and lane
+  std::vector<std::pair<std::string, Item>> items_;  // variables, "w" first, then traces
+  Events events_[2];                                 // of s_in and post_in
   std::vector<std::int32_t> index_;
   std::vector<std::int32_t> values_;
-  std::vector<std::uint32_t> pending_;  // (delay + 1) rows of outputs
-  const float* modulator_ = nullptr;
-  double factor_;
+  std::int64_t now_ = 0;  // the next step
 };
 
 std::unique_ptr<RuntimeNode> make_plastic(const Node& spec, const BuildContext& context);

@@ -1,5 +1,7 @@
 #include "synapses/plastic_synapses.hpp"
 
+#include <algorithm>
+
 #include "random/rules.hpp"
 #include "synapses/values.hpp"
 
@@ -9,8 +11,15 @@ namespace {
 struct Pairs {
   std::vector<std::int32_t> pre;
   std::vector<std::int32_t> post;
+  std::vector<std::int32_t> delay;
   std::vector<float> drawn;
 };
+
+void list_delays(const SynapseAttrs& attrs, Pairs& out) {
+  if (attrs.delays.each == nullptr) return;
+  const auto delays = attrs.delays.each->as<std::int32_t>();
+  out.delay.assign(delays.begin(), delays.end());
+}
 
 void list(const DenseAttrs& attrs, const HotLoops&, Pairs& out) {
   for (std::int32_t j = 0; j < attrs.n_post; ++j) {
@@ -19,6 +28,7 @@ void list(const DenseAttrs& attrs, const HotLoops&, Pairs& out) {
       out.post.push_back(j);
     }
   }
+  list_delays(attrs, out);
 }
 
 void list(const OneToOneAttrs& attrs, const HotLoops&, Pairs& out) {
@@ -26,63 +36,84 @@ void list(const OneToOneAttrs& attrs, const HotLoops&, Pairs& out) {
     out.pre.push_back(i);
     out.post.push_back(i);
   }
+  list_delays(attrs, out);
 }
 
 void list(const SparseAttrs& attrs, const HotLoops& loops, Pairs& out) {
   const SynapseValues values(attrs);
+  const bool delays = attrs.delays.each != nullptr || attrs.delay_table != nullptr;
   for_each_synapse(attrs, loops, {}, [&](const SynapseRun& run) {
     out.pre.insert(out.pre.end(), run.pre.begin(), run.pre.end());
     out.post.insert(out.post.end(), run.post.begin(), run.post.end());
-    if (attrs.weight_table == nullptr) return;
-    for (std::size_t i = 0; i < run.pre.size(); ++i) out.drawn.push_back(values.weight(run, i));
+    for (std::size_t i = 0; i < run.pre.size(); ++i) {
+      if (delays) out.delay.push_back(values.delay(run, i));
+      if (attrs.weight_table != nullptr) out.drawn.push_back(values.weight(run, i));
+    }
   });
 }
 
-/// Positions at which each of `n` groups begins, with the end as last entry.
-std::vector<std::size_t> begins(std::span<const std::int32_t> groups, std::size_t n) {
-  std::vector<std::size_t> out(n + 1);
-  for (const std::int32_t g : groups) ++out[static_cast<std::size_t>(g) + 1];
-  for (std::size_t i = 0; i < n; ++i) out[i + 1] += out[i];
-  return out;
+/// Begins of ranges of targets with about as many synapses each, and the end.
+std::vector<std::size_t> cut(const Pairs& pairs, std::size_t n_post, std::size_t ranges) {
+  std::vector<std::size_t> synapses(n_post);
+  for (const std::int32_t j : pairs.post) ++synapses[static_cast<std::size_t>(j)];
+  std::vector<std::size_t> cuts{0};
+  std::size_t sum = 0;
+  for (std::size_t j = 0; j < n_post && cuts.size() < ranges; ++j) {
+    sum += synapses[j];
+    const bool filled = sum * ranges >= cuts.size() * pairs.post.size();
+    if (filled && j + 1 < n_post) cuts.push_back(j + 1);
+  }
+  cuts.push_back(n_post);
+  return cuts;
+}
+
+/// Sorts the synapses of a range by source; stable, so that targets keep their order.
+std::unique_ptr<PlasticRows> sort_rows(const Pairs& pairs, std::size_t n_pre, std::size_t begin,
+                                       std::size_t end) {
+  auto rows = std::make_unique<PlasticRows>();
+  rows->first_target = begin;
+  rows->targets = end - begin;
+  const auto inside = [&](std::size_t e) {
+    const auto j = static_cast<std::size_t>(pairs.post[e]);
+    return j >= begin && j < end;
+  };
+  std::vector<std::size_t>& begins = rows->row_begin;
+  begins.resize(n_pre + 1);
+  for (std::size_t e = 0; e < pairs.pre.size(); ++e) {
+    if (inside(e)) ++begins[static_cast<std::size_t>(pairs.pre[e]) + 1];
+  }
+  for (std::size_t i = 0; i < n_pre; ++i) begins[i + 1] += begins[i];
+  const std::size_t size = begins.back();
+  rows->post = PagedArray<std::int32_t>(size);
+  rows->number = PagedArray<std::uint32_t>(size);
+  if (!pairs.delay.empty()) rows->delay = PagedArray<std::int32_t>(size);
+  std::vector<std::size_t> next(begins.begin(), begins.end() - 1);
+  for (std::size_t e = 0; e < pairs.pre.size(); ++e) {
+    if (!inside(e)) continue;
+    const std::size_t place = next[static_cast<std::size_t>(pairs.pre[e])]++;
+    rows->post.data()[place] = pairs.post[e] - static_cast<std::int32_t>(begin);
+    rows->number.data()[place] = static_cast<std::uint32_t>(e);
+    if (!pairs.delay.empty()) rows->delay.data()[place] = pairs.delay[e];
+  }
+  return rows;
 }
 
 }  // namespace
 
-PlasticSynapses::PlasticSynapses(const PlasticAttrs& attrs, const HotLoops& loops) {
+PlasticSynapses list_synapses(const PlasticAttrs& attrs, std::size_t ranges,
+                              const HotLoops& loops) {
   Pairs pairs;
   pairs.pre.reserve(static_cast<std::size_t>(attrs.synapses));
   pairs.post.reserve(static_cast<std::size_t>(attrs.synapses));
   std::visit([&](const auto& pattern) { list(pattern, loops, pairs); }, attrs.pattern);
-  drawn_ = std::move(pairs.drawn);
-  sort_by_source(static_cast<std::size_t>(attrs.n_pre), pairs.pre, pairs.post);
-  index_by_target(static_cast<std::size_t>(attrs.n_post));
-}
-
-void PlasticSynapses::sort_by_source(std::size_t n_pre, std::span<const std::int32_t> pre,
-                                     std::span<const std::int32_t> post) {
-  row_begin_ = begins(pre, n_pre);
-  std::vector<std::size_t> next(row_begin_.begin(), row_begin_.end() - 1);
-  pre_.resize(pre.size());
-  post_.resize(pre.size());
-  number_.resize(pre.size());
-  for (std::size_t e = 0; e < pre.size(); ++e) {
-    const std::size_t place = next[static_cast<std::size_t>(pre[e])]++;
-    pre_[place] = pre[e];
-    post_[place] = post[e];
-    number_[place] = static_cast<std::uint32_t>(e);
+  const auto cuts = cut(pairs, static_cast<std::size_t>(attrs.n_post), ranges);
+  PlasticSynapses out;
+  for (std::size_t r = 0; r + 1 < cuts.size(); ++r) {
+    out.ranges.push_back(
+        sort_rows(pairs, static_cast<std::size_t>(attrs.n_pre), cuts[r], cuts[r + 1]));
   }
-}
-
-void PlasticSynapses::index_by_target(std::size_t n_post) {
-  column_begin_ = begins(post_, n_post);
-  std::vector<std::size_t> next(column_begin_.begin(), column_begin_.end() - 1);
-  by_target_.resize(post_.size());
-  sources_by_target_.resize(post_.size());
-  for (std::size_t place = 0; place < post_.size(); ++place) {
-    const std::size_t entry = next[static_cast<std::size_t>(post_[place])]++;
-    by_target_[entry] = static_cast<std::uint32_t>(place);
-    sources_by_target_[entry] = pre_[place];
-  }
+  out.drawn = std::move(pairs.drawn);
+  return out;
 }
 
 }  // namespace procgraph

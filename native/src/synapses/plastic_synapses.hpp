@@ -1,55 +1,59 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
+#include <utility>
 #include <vector>
 
-#include "engine/buffer.hpp"
 #include "kernels/hot_loops.hpp"
+#include "os/memory.hpp"
 #include "procgraph/program.hpp"
 
 namespace procgraph {
 
-/// The synapses of a plastic node: sorted by source for transmission, with an index by target.
-/// "Place" is a position in that order, "number" one in the Program's.
-class PlasticSynapses {
+/// Zeroed numbers on large pages.
+template <class T>
+class PagedArray {
  public:
-  PlasticSynapses(const PlasticAttrs& attrs, const HotLoops& loops);
-
-  std::size_t size() const { return number_.size(); }
-  /// Places of the synapses of a source.
-  std::pair<std::size_t, std::size_t> row(std::size_t source) const {
-    return {row_begin_[source], row_begin_[source + 1]};
+  PagedArray() = default;
+  explicit PagedArray(std::size_t size) : size_(size) {
+    if (size > PTRDIFF_MAX / sizeof(T)) throw std::bad_alloc();
+    pages_ = os::Pages(size * sizeof(T));
   }
-  /// Places of the synapses of a target, ascending.
-  std::span<const std::uint32_t> column(std::size_t target) const {
-    return {by_target_.data() + column_begin_[target],
-            column_begin_[target + 1] - column_begin_[target]};
-  }
-  /// Sources of the synapses of a target, in the same order.
-  std::span<const std::int32_t> column_sources(std::size_t target) const {
-    return {sources_by_target_.data() + column_begin_[target],
-            column_begin_[target + 1] - column_begin_[target]};
-  }
-  /// Initial weights by number, where they are drawn.
-  const std::vector<float>& drawn() const { return drawn_; }
-  const std::int32_t* pre() const { return pre_.data(); }
-  const std::int32_t* post() const { return post_.data(); }
-  const std::uint32_t* number() const { return number_.data(); }
+  T* data() const { return pages_.as<T>(); }
+  std::size_t size() const { return size_; }
 
  private:
-  void sort_by_source(std::size_t n_pre, std::span<const std::int32_t> pre,
-                      std::span<const std::int32_t> post);
-  void index_by_target(std::size_t n_post);
-
-  std::vector<std::size_t> row_begin_;
-  std::vector<std::size_t> column_begin_;
-  std::vector<std::int32_t> pre_;
-  std::vector<std::int32_t> post_;
-  std::vector<std::uint32_t> number_;
-  std::vector<std::uint32_t> by_target_;
-  std::vector<std::int32_t> sources_by_target_;
-  std::vector<float> drawn_;
+  std::size_t size_ = 0;
+  os::Pages pages_;
 };
+
+/// The synapses of a plastic node whose targets lie in a range, sorted by source. "Place" is a
+/// position in that order, "number" one in the Program's.
+struct PlasticRows {
+  std::size_t first_target = 0;
+  std::size_t targets = 0;
+  std::vector<std::size_t> row_begin;  // by source, with the end as last entry
+  PagedArray<std::int32_t> post;       // counted from the first target
+  PagedArray<std::uint32_t> number;
+  PagedArray<std::int32_t> delay;  // empty if all are equal
+
+  std::size_t size() const { return post.size(); }
+  std::size_t bytes() const {
+    return sizeof(std::size_t) * row_begin.size() +
+           sizeof(std::uint32_t) * (post.size() + number.size() + delay.size());
+  }
+  std::pair<std::size_t, std::size_t> row(std::size_t source) const {
+    return {row_begin[source], row_begin[source + 1]};
+  }
+};
+
+struct PlasticSynapses {
+  std::vector<std::unique_ptr<PlasticRows>> ranges;  // of about as many synapses each
+  std::vector<float> drawn;                          // initial weights by number, where drawn
+};
+
+/// Lists the synapses of a node for up to `ranges` ranges of its targets.
+PlasticSynapses list_synapses(const PlasticAttrs& attrs, std::size_t ranges, const HotLoops& loops);
 
 }  // namespace procgraph

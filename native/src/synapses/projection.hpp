@@ -38,6 +38,14 @@ class Projection {
   /// for all. Empty for others. Stays valid when weights are set.
   virtual std::span<const std::int32_t> diagonal() const { return {}; }
 
+  /// Layout, number of synapses, and the bytes that they take.
+  struct Storage {
+    const char* format;
+    std::int64_t synapses;
+    std::size_t bytes;
+  };
+  virtual Storage storage() const = 0;
+
   /// Per target: sum of |weight| and number of synapses, for the check against overflow.
   struct Load {
     std::vector<double> weight;

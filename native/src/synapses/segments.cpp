@@ -94,6 +94,12 @@ void Segments::deliver(const EventList& due, std::size_t delay, std::uint32_t* s
   }
 }
 
+std::size_t Segments::bytes() const {
+  return sizeof(std::size_t) * (row_begin_.size() + segment_begin_.size() + segment_end_.size()) +
+         sizeof(std::uint32_t) *
+             (segment_delay_.size() + targets_.size() + weights_.size() + order_.size());
+}
+
 void Segments::mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const {
   for (std::size_t e = 0; e < due.size(); ++e) {
     const Range range = find(static_cast<std::size_t>(due.index()[e]), delay);

@@ -32,6 +32,7 @@ class Segments {
   void mark(const EventList& due, std::size_t delay, std::span<LineMask> lines) const;
   /// One common weight, or one per synapse.
   void set_weights(std::span<const std::int32_t> weights);
+  std::size_t bytes() const;
 
  private:
   struct Range {

@@ -39,6 +39,9 @@ class OneToOne final : public Projection {
                            : std::span<const std::int32_t>();
   }
 
+  Storage storage() const override {
+    return {"diagonal", attrs_.n_post, 4 * (weights_.size() + number_.size())};
+  }
   Load load(std::span<const float> weights) const override {
     const auto n = static_cast<std::size_t>(attrs_.n_post);
     Load load{std::vector<double>(n), std::vector<double>(n, 1.0)};
@@ -71,6 +74,9 @@ class AllToAll final : public Projection {
     weight_ = static_cast<std::uint32_t>(weights[0]);
   }
 
+  Storage storage() const override {
+    return {"constant", std::int64_t{attrs_.n_pre} * attrs_.n_post, sizeof weight_};
+  }
   Load load(std::span<const float> weights) const override {
     const auto n = static_cast<std::size_t>(attrs_.n_post);
     const double n_pre = attrs_.n_pre;

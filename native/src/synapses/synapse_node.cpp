@@ -137,14 +137,20 @@ void SynapseNode::list_dense(std::int64_t last) {
   last_events_ = last;
   for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      rows_->list(last - age - rows_delay_, lane, history_.at(last - age, lane));
+      EventList& events = history_.at(last - age, lane);
+      if (rows_->draw() == nullptr) {
+        rows_->list(last - age - rows_delay_, lane, events);
+      } else {
+        source().list_dense(last);
+        events.clear();
+        events.append(source().events.at(last, lane));
+      }
     }
   }
 }
 
 void SynapseNode::absorb(std::int64_t step) {
   const bool ticks = take_tick(step);
-  if (merged_ || rows_ != nullptr) return;
   history_.clear(step);
   Input& input = inputs[0];
   // A single plain channel at a period of one step: its events are the history entry.
@@ -180,7 +186,6 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
-  if (merged_) return;
   if (step - last_events_ > attrs_.delays.largest) {
     if (fused_ == nullptr) outputs[0].set_silent(step, true);
     return;
@@ -202,7 +207,7 @@ void SynapseNode::emit(std::int64_t step) {
   }
 }
 
-const void* SynapseNode::emit_target() const {
+const Input* SynapseNode::emit_target() const {
   return fused_ == nullptr ? nullptr : &fused_->target();
 }
 

@@ -21,7 +21,7 @@ class SynapseNode final : public RuntimeNode {
   void seek(std::int64_t step, std::uint64_t seed) override;
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
-  const void* emit_target() const override;
+  const Input* emit_target() const override;
   double cost(Action action) const override;
   /// Builds what a node that is not merged needs. The tables must know which ones are.
   void join_tables(SparseTables& tables);
@@ -51,9 +51,10 @@ class SynapseNode final : public RuntimeNode {
   void pass_dense(DenseRows* rows, std::int32_t delay);
   /// Fills the history from the rows.
   void list_dense(std::int64_t last);
-  bool idle(Action action) const override {
-    return (rows_ != nullptr || merged_) && action == Action::emit;
-  }
+  bool idle(Action) const override { return rows_ != nullptr || merged_; }
+
+  /// Of a node that is not merged.
+  Projection::Storage storage() const { return projection_->storage(); }
 
   /// Worst case of one step, per target: sum of |weight| * payload bound, and rounded summands.
   const Projection::Load& load() const;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from procgraph.compiler.flat import FlatGraph, PortKey
-from procgraph.errors import ShapeError
+from procgraph.errors import ShapeError, raise_all
 from procgraph.spec.declare import In, Out
 from procgraph.spec.ports import Connection, Port, Shape
 from procgraph.spec.process import Process, check_shapes
@@ -15,7 +17,7 @@ def infer_shapes(flat: FlatGraph) -> FlatGraph:
     """Pre: flattened. Post: ``shapes`` holds every port of every leaf.
 
     Raises:
-        ShapeError: shapes contradict each other, or one cannot be found.
+        ShapeError: shapes contradict each other, or some cannot be found; all are named.
     """
     processes = list(flat.graph.processes.values())
     shapes: dict[PortKey, Shape] = {}
@@ -27,21 +29,28 @@ def infer_shapes(flat: FlatGraph) -> FlatGraph:
     connections = flat.graph.connections
     while _round(processes, connections, shapes):
         pass
+    raise_all([*_contradictions(connections, shapes), *_unknown(flat, shapes)])
+    flat.shapes = shapes
+    return flat
+
+
+def _contradictions(connections: list[Connection], shapes: dict[PortKey, Shape]) -> Iterator[ShapeError]:
     for connection in connections:
         a, b = _view(connection.source, shapes), _view(connection.target, shapes)
         if a is not None and b is not None:
             try:
                 check_shapes(connection.source, connection.target, a, b)
             except ShapeError as error:
-                raise ShapeError(f"{error} Written at {connection.where}.") from None
+                yield ShapeError(f"{error} Written at {connection.where}.")
+
+
+def _unknown(flat: FlatGraph, shapes: dict[PortKey, Shape]) -> Iterator[ShapeError]:
     for name, leaf in flat.leaves.items():
         missing = [p for p in _ports(leaf) if (leaf, p) not in shapes]
         if missing:
-            raise ShapeError(
+            yield ShapeError(
                 f"shape of {name}.{missing[0]} is unknown. Give shape= to {name!r}, or connect it to something with a shape."
             )
-    flat.shapes = shapes
-    return flat
 
 
 def _ports(process: Process) -> list[str]:

@@ -130,10 +130,13 @@ def _add_ports(node: Node, process: Process, shapes: dict[str, Shape]) -> None:
 
 def _complete_rule(attrs: dict[str, Any], seed: int, name: str) -> dict[str, Any]:
     """Add what executors need to expand a connectivity rule: key, binomial table and number of synapses."""
+    attrs["key"] = rule_key(seed, name)
+    if attrs["rule"] == "distance":  # too many pairs to count them here
+        return attrs
     p = attrs.pop("probability", None)
     others = attrs["n_post"] - (not attrs["autapses"])
     lo, table = binomial_table(others, p) if p is not None else (0, np.zeros(0, np.uint32))
-    attrs |= {"key": rule_key(seed, name), "lo": lo, "table": table}
+    attrs |= {"lo": lo, "table": table}
     return {**attrs, "synapses": rule_size(attrs)}
 
 

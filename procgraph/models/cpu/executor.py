@@ -22,13 +22,17 @@ class CpuExecutor:
     def __init__(self, program: Program, options: LoadOptions) -> None:
         self._nodes = program.ir.nodes
         self._engine = _native.Engine(
-            _native.Program.from_bytes(program.data), options.seed, options.batch, options.threads
+            _native.Program.from_bytes(program.data),
+            options.seed,
+            options.batch,
+            options.threads,
+            options.profile,
+            options.progress,
         )
         self.run = self._engine.run
         self.interrupt = self._engine.interrupt
         self.recorded = self._engine.recorded
         self.reset = self._engine.reset
-        self.storage = self._engine.storage
 
     @property
     def step(self) -> int:
@@ -74,7 +78,18 @@ class CpuExecutor:
     def stats(self) -> dict[str, Any]:
         found = self._engine.stats()
         counters = {c["channel"]: {k: c[k] for k in ("depth", "high_water", "dropped")} for c in found["channels"]}
-        return {"nodes": [found["nodes"][n.name] for n in self._nodes], "channels": counters}
+        nodes = [found["nodes"][n.name] for n in self._nodes]
+        stats: dict[str, Any] = {
+            "nodes": [{"events": n["events"], "ticks": n["ticks"]} for n in nodes],
+            "channels": counters,
+        }
+        if found["profiled"]:
+            stats["seconds"] = {"delivery": found["delivery_seconds"], "nodes": [n["seconds"] for n in nodes]}
+        return stats
+
+    def storage(self) -> list[dict[str, Any]]:
+        return [dict(table) for table in self._engine.storage()]
 
     def close(self) -> None:
         self._engine.interrupt()
+        self._engine.release_threads()

@@ -39,10 +39,10 @@ class EpisodeModel(PythonModel):
         self.score, self.fresh = 0.0, True
 
     @property
-    def done_all(self) -> bool:
-        """Whether all episodes that were asked for have been played."""
+    def done_all(self) -> bool | None:
+        """Whether all episodes that were asked for have been played; None where no number was given."""
         wanted = self.process.values["episodes"]
-        return bool(wanted) and len(self.scores) >= wanted
+        return len(self.scores) >= wanted if wanted else None
 
     def progress(self) -> dict[str, object]:
         """What to show while running."""

@@ -239,10 +239,14 @@ class ReferenceExecutor:
 
     # -- variables ---------------------------------------------------------------------------------------------------
 
+    def owner_of_states(self, i: int) -> Any:
+        """The model or the synapses of a node."""
+        return self.models.get(i) or self.synapses.get(i)
+
     def _section(self, i: int, section: str, name: str) -> tuple[Any, str]:
         node = self.ir.nodes[i]
         places: dict[str, Any] = {
-            "state": getattr(self.models.get(i) or self.synapses.get(i), "states", {}),
+            "state": getattr(self.owner_of_states(i), "states", {}),
             "column": getattr(self.models.get(i), "columns", {}),
             "weights": {"weights": None} if i in self.synapses else {},
             "values": vars(self.models[i]) if node.op == "dense_source" else {},
@@ -304,6 +308,23 @@ class ReferenceExecutor:
         queues = {numbers[id(c)]: q for ports in self.incoming for c, q in ports if q is not None}
         counters = {n: {"depth": q.depth, "high_water": q.high_water, "dropped": q.dropped} for n, q in queues.items()}
         return {"nodes": [dict(c) for c in self.counts], "channels": counters}
+
+    def storage(self) -> list[dict[str, Any]]:
+        rows = []
+        for i, synapse in self.synapses.items():
+            name, arrays = self.ir.nodes[i].name, synapse.arrays
+            rows.append(
+                {
+                    "source": f"{name}.s_in",
+                    "projections": [name],
+                    "counts": [synapse.count],
+                    "synapses": synapse.count,
+                    "bytes": sum(a.nbytes for a in arrays),
+                    "format": "arrays",
+                    "delivery": "node",
+                }
+            )
+        return rows
 
     def close(self) -> None:
         if self._step < 0:

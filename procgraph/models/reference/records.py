@@ -39,7 +39,8 @@ class Records:
         for number, ((kind, node, what), every) in enumerate(self.sources):
             if (step + 1) % every == 0:
                 if kind == "state":
-                    value = executor.models[node].present()[what]
+                    owner = executor.owner_of_states(node)
+                    value = (owner.present() if node in executor.models else owner.states)[what]
                 else:
                     ring = executor.rings[node][what]
                     value = ring[step % len(ring)]

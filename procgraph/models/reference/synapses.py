@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +49,16 @@ class ReferenceSynapse:
         for delay in np.unique(synapses.delay):
             chosen = synapses.delay == delay
             self.groups.append((int(delay), synapses.pre[chosen], synapses.post[chosen], q[chosen]))
+
+    @property
+    def count(self) -> int:
+        """Number of synapses."""
+        return sum(pre.size for _, pre, _, _ in self.groups)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What the synapses are stored in."""
+        return [array for group in self.groups for array in group[1:]]
 
     def absorb(self, step: int, inputs: list[Int32] | None) -> None:
         """Store what entered at this step (None without a tick)."""

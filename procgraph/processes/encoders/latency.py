@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from procgraph.processes.encoders.rate import full_intensity, reciprocal
 from procgraph.spec.declare import In, Out, Param, State
 from procgraph.spec.functions import log, to_int, where
 from procgraph.spec.process import Process
@@ -18,7 +19,7 @@ __all__ = ["LatencyEncoder"]
 class LatencyEncoder(Process):
     r"""At most one spike per window, the earlier the higher the intensity.
 
-    The intensity x is read at the first tick of each window. Its spike comes at tick :math:`\lfloor t + 0.5 \rfloor`
+    The intensity :math:`x = x_{in} / x_{max}` is read at the first tick of each window. Its spike comes at tick :math:`\lfloor t + 0.5 \rfloor`
     of the window, with
 
     .. math::
@@ -38,19 +39,25 @@ class LatencyEncoder(Process):
     code = Param("linear", dtype="str", choices=("linear", "log"), doc="how intensity becomes time")
     x_min = Param(0.01, ge=0, doc="intensity that is too low for a spike")
     tau = Param(5.0, "steps", gt=0, doc="time constant of the logarithmic code, in ticks")
+    x_max = full_intensity()
     tick = State(0, dtype="int32", doc="tick of the window")
     due = State(-1, dtype="int32", doc="tick of this window's spike, -1 if none")
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"last": (np.asarray(p.window) - 1.0)[()], "logarithmic": int(p.code == "log")}
+        return {
+            "last": (np.asarray(p.window) - 1.0)[()],
+            "logarithmic": int(p.code == "log"),
+            "gain": reciprocal(p.x_max),
+        }
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
-        linear = (1.0 - where(x.x_in < 1.0, x.x_in, 1.0)) * d.last
-        slow = log(x.x_in / (x.x_in - p.x_min)) * p.tau
+        intensity = x.x_in * d.gain
+        linear = (1.0 - where(intensity < 1.0, intensity, 1.0)) * d.last
+        slow = log(intensity / (intensity - p.x_min)) * p.tau
         time = where(d.logarithmic > 0, slow, linear) + 0.5
-        due = where((x.x_in > p.x_min) & (time < d.last + 1.0), to_int(time), -1)
+        due = where((intensity > p.x_min) & (time < d.last + 1.0), to_int(time), -1)
         due = where(s.tick <= 0, due, s.due)
         tick = s.tick + 1
         return {"tick": where(tick >= p.window, 0, tick), "due": due}, {"s_out": due == s.tick}

@@ -13,9 +13,19 @@ from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Array, Graded, Spikes
 
-__all__ = ["BernoulliEncoder", "PoissonEncoder", "per_step"]
+__all__ = ["BernoulliEncoder", "PoissonEncoder", "full_intensity", "per_step", "reciprocal"]
 
 MAX_COUNT = 12  # P(more | mean 1) is 6e-11, below the resolution 2**-31 of a draw
+
+
+def full_intensity() -> Any:
+    """The parameter ``x_max`` of encoders."""
+    return Param(1.0, gt=0, doc="intensity that counts as 1, such as 255 for pixels of a byte")
+
+
+def reciprocal(x: Any) -> Any:
+    """What to multiply by instead of dividing by ``x``."""
+    return (1.0 / np.asarray(x))[()]
 
 
 def per_step(rate: Any, dt: float, most: float, what: str) -> Any:
@@ -37,7 +47,7 @@ class BernoulliEncoder(Process):
     r"""At most one spike per step, with a probability in proportion to the intensity.
 
     .. math::
-        P = \mathrm{clip}(x, 0, 1) \cdot max\_rate \cdot dt, \qquad \text{spike if } u \le \lfloor P \cdot 2^{31}
+        P = \mathrm{clip}(x / x_{max}, 0, 1) \cdot max\_rate \cdot dt, \qquad \text{spike if } u \le \lfloor P \cdot 2^{31}
         \rfloor - 1
 
     with u the 31-bit draw of the element and step. P is a float32 product, ``P * 2**31`` is exact, and P = 1 (or
@@ -50,15 +60,16 @@ class BernoulliEncoder(Process):
     x_in = In(Array)
     s_out = Out(Spikes)
     u = Draw()
-    max_rate = Param(100.0, "Hz", ge=0, doc="rate at intensity 1")
+    max_rate = Param(100.0, "Hz", ge=0, doc="rate at intensity x_max")
+    x_max = full_intensity()
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"scale": per_step(p.max_rate, dt, 1.0, "BernoulliEncoder.max_rate")}
+        return {"scale": per_step(p.max_rate, dt, 1.0, "BernoulliEncoder.max_rate"), "gain": reciprocal(p.x_max)}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
-        probability = clip(x.x_in, 0.0, 1.0) * d.scale
+        probability = clip(x.x_in * d.gain, 0.0, 1.0) * d.scale
         threshold = where(probability >= 1.0, 2147483647, to_int(probability * 2147483648.0) - 1)
         return {}, {"s_out": x.u <= threshold}
 
@@ -67,7 +78,7 @@ class PoissonEncoder(Process):
     r"""A Poisson number of events per step, with a mean in proportion to the intensity.
 
     .. math::
-        m = \mathrm{clip}(x, 0, 1) \cdot max\_rate \cdot dt, \qquad
+        m = \mathrm{clip}(x / x_{max}, 0, 1) \cdot max\_rate \cdot dt, \qquad
         n = \#\{k \ge 0 : u \le \lfloor P(N > k) \cdot 2^{31} \rfloor - 1\}
 
     By inversion of one 31-bit draw u. The terms :math:`t_0 = e^{-m}, t_j = t_{j-1} m / j` and the tails :math:`P(N >
@@ -81,15 +92,16 @@ class PoissonEncoder(Process):
     x_in = In(Array)
     s_out = Out(Graded(limit=MAX_COUNT))
     u = Draw()
-    max_rate = Param(100.0, "Hz", ge=0, doc="rate at intensity 1")
+    max_rate = Param(100.0, "Hz", ge=0, doc="rate at intensity x_max")
+    x_max = full_intensity()
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"scale": per_step(p.max_rate, dt, 1.0, "PoissonEncoder.max_rate")}
+        return {"scale": per_step(p.max_rate, dt, 1.0, "PoissonEncoder.max_rate"), "gain": reciprocal(p.x_max)}
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
-        mean = clip(x.x_in, 0.0, 1.0) * d.scale
+        mean = clip(x.x_in * d.gain, 0.0, 1.0) * d.scale
         terms = [exp(-mean)]
         for j in range(1, MAX_COUNT + 1):
             terms.append(terms[-1] * (mean * (1 / j)))

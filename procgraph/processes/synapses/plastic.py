@@ -22,13 +22,14 @@ __all__ = ["Plastic"]
 class Plastic(Process):
     r"""A projection whose weights follow a plasticity rule.
 
-    In a step: traces decay; each event of ``s_in`` transmits the present weight (it arrives after the common delay); then ``on_pre`` for the synapses of
-    sources with an event, ``on_post`` for those of targets with an event in ``post_in``, ``on_epoch`` at the end of an epoch; then events join the
-    traces. The delay of the channel into ``s_in`` is axonal, those into ``post_in`` and from ``a_out`` are dendritic: the rule sees events when they
-    have arrived at the synapse.
+    In a step: traces decay; each event of ``s_in`` transmits the present weight (it arrives after the synapse's delay); then ``on_pre`` for the synapses
+    of sources with an event, ``on_post`` for those of targets with an event in ``post_in``; then events join the traces; ``on_epoch`` at the end of an
+    epoch. The rule sees events when they have arrived at the synapse: the delay of the channel into ``s_in`` is axonal, that into ``post_in`` is the
+    dendritic one of the target's events, and the delay of a synapse, common or its own, lies between the synapse and ``a_out``. In a batch each
+    lane learns for itself.
 
     Args:
-        synapses: ``Dense``, ``Sparse``, ``OneToOne``: connectivity, initial weights and the common delay. It is only a description and stays unconnected.
+        synapses: ``Dense``, ``Sparse``, ``OneToOne``: connectivity, initial weights and delays. It is only a description and stays unconnected.
         rule: such as ``PairSTDP(w_max=0.3)``.
         sign: 1, or -1 for a projection that inhibits with weights kept as magnitudes.
     """
@@ -56,10 +57,6 @@ class Plastic(Process):
             raise ParameterError(f"{self.label}: rule is {rule!r}; allowed: a plasticity rule such as PairSTDP().")
         if sign not in (1, -1):
             raise ParameterError(f"{self.label}.sign is {sign!r}; allowed: 1, -1.")
-        if isinstance(synapses.delay, np.ndarray) or getattr(synapses, "drawn_delay", None) is not None:
-            raise ParameterError(
-                f"{self.label}: plastic synapses have one common delay. Use several projections for several delays."
-            )
         self.synapses, self.rule, self.sign = synapses, rule, sign
 
     def port_shape(self, name: str) -> Shape | None:

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sparse/builder.hpp"
+#include "sparse/member.hpp"
+
+namespace procgraph {
+
+/// Projections of one source with one delay and one weight each, at a density at which a bit a pair
+/// takes less time than an index a synapse. The rows of all spikes that are due in a step are
+/// counted together. A pair that is joined several times has a bit and, for the rest, entries in a
+/// list.
+class BitmaskTable {
+ public:
+  /// True if all can be stored so, and are delivered faster than from `Format::index16`.
+  static bool pays(std::span<const Member> members, std::int32_t n_pre, std::uint64_t range,
+                   const HotLoops& loops);
+
+  BitmaskTable(const std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
+               const HotLoops& loops, const BuildOptions& options);
+
+  /// True if anything is due in `step`.
+  bool due(const EventRing& events, std::int64_t step, std::size_t lanes) const;
+  /// Adds what is due in `step` to one partition; concurrently for different ones.
+  void deliver(const EventRing& events, std::int64_t step, std::size_t lanes, std::size_t part,
+               std::uint32_t* arena, std::size_t stride);
+  std::size_t bytes() const;
+
+ private:
+  struct Extra {
+    std::uint32_t row;
+    std::int32_t target;
+    std::uint32_t part;
+  };
+  struct Part {
+    std::uint64_t begin = 0;  ///< positions in the arena
+    std::uint64_t end = 0;
+    std::size_t words = 0;  ///< of a row: whole blocks
+    os::Pages bits;         ///< rows by slot and source, then one of zeros
+    std::vector<std::uint32_t> extra_begin;  ///< by row
+    std::vector<std::int32_t> extras;
+    std::vector<const std::uint64_t*> rows;  ///< of the spikes at hand
+
+    std::uint64_t* row(std::size_t i) const { return bits.as<std::uint64_t>() + i * words; }
+  };
+
+  std::vector<Extra> set_bits(const std::vector<Member>& members, SourceRange sources);
+  void list_extras(const std::vector<std::vector<Extra>>& found);
+  void add_each(const Part& part, std::size_t row, std::uint32_t value, std::uint32_t* sums) const;
+
+  std::size_t n_pre_;
+  const HotLoops& loops_;
+  std::vector<Slot> slots_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace procgraph

@@ -1,0 +1,67 @@
+"""``--watch`` opens a window that shows the game: on a virtual screen, whose pixels are read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WIDTH, HEIGHT = 800, 600
+
+pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+
+
+@pytest.fixture
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of pixels of a virtual screen, which DISPLAY names."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", str(tmp_path)]
+    server = subprocess.Popen([*command, "-nolisten", "tcp"], pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        number = pipe.readline().strip()
+    assert number, "the virtual screen did not start"
+    monkeypatch.setenv("DISPLAY", f":{number}")
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    yield tmp_path / "Xvfb_screen0"
+    server.terminate()
+    server.wait(timeout=10)
+
+
+def pixels(screen: Path) -> np.ndarray:
+    """What the screen shows, (y, x), from a file in the X window dump format."""
+    data = screen.read_bytes()
+    header, colors = (int(np.frombuffer(data, ">u4", 20)[i]) for i in (0, 19))
+    return np.frombuffer(data, "<u4", WIDTH * HEIGHT, header + 12 * colors).reshape(HEIGHT, WIDTH) & 0xFFFFFF
+
+
+@pytest.mark.parametrize("game", ["pong", "vizdoom"])
+def test_a_window_shows_the_game(game: str, screen: Path) -> None:
+    assert len(np.unique(pixels(screen))) == 1
+    command = [sys.executable, "-m", "procgraph", "run", f"{EXAMPLES}/{game}/graph.yaml", "--watch", "--seconds", "600"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        pictures: set[bytes] = set()
+        deadline = time.monotonic() + 60
+        while len(pictures) < 4 and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+            shown = pixels(screen)
+            if len(np.unique(shown)) >= 4:
+                pictures.add(shown.tobytes())
+        if run.poll() is not None:
+            pytest.fail(f"the run ended by itself with {run.returncode}: {run.communicate()[1][-2000:]}")
+        assert len(pictures) >= 4, "no moving picture within a minute"
+    finally:
+        run.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.communicate(timeout=10)
+        run.kill()

@@ -1,0 +1,138 @@
+"""How synapses are stored, what fixed-point weights cost, and the progress of building."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import procgraph as pg
+from procgraph.cli.app import app
+from procgraph.cli.progress import Building
+from procgraph.ir.connectivity import expand
+from procgraph.processes import LIF, AllToAll, Conv2d, Dense, OneToOne, Plastic, PoissonSource, Sparse
+from procgraph.processes.rules import PairSTDP
+from procgraph.spec.graph import Graph
+
+
+def graph() -> Graph:
+    rng = np.random.default_rng(1)
+    source, target = PoissonSource(name="source", shape=40), LIF(name="target", shape=40)
+    for synapses in (
+        Dense(rng.normal(size=(40, 40)), name="dense"),
+        Sparse(rng.normal(size=300), pre=rng.integers(0, 40, 300), post=rng.integers(0, 40, 300), name="listed"),
+        Sparse(0.3, rule="fixed_in_degree", count=5, n_pre=40, n_post=40, name="rule"),
+        Sparse(pg.Normal(1.0, 0.1), rule="fixed_total", count=77, n_pre=40, n_post=40, name="drawn"),
+        Sparse(
+            pg.Gaussian(0.1, 0.3), rule="distance", kernel=pg.Box(0.5), pre_grid=(8, 5), post_grid=(8, 5), name="grid"
+        ),
+        OneToOne(0.25, name="one"),
+        AllToAll(0.1, n_pre=40, n_post=40, name="all"),
+        Conv2d(rng.normal(size=(1, 1, 3, 3)), in_shape=(1, 8, 5), padding=1, name="conv"),
+    ):
+        source.s_out.connect(synapses.s_in)
+        synapses.a_out.connect(target.a_in)
+    plastic = Plastic(Dense(rng.random((40, 40))), PairSTDP(), name="plastic")
+    source.s_out.connect(plastic.s_in)
+    target.s_out.connect(plastic.post_in)
+    plastic.a_out.connect(target.a_in)
+    return pg.Graph(source, target)
+
+
+def test_every_projection_is_reported(backend: str) -> None:
+    with pg.compile(graph(), devices=backend) as rt:
+        rows = {row["projection"]: row for row in rt.storage()}
+        nodes = {n.name: n for n in rt.program.ir.nodes if n.is_synapse}
+    assert list(rows) == sorted(nodes)
+    for name, row in rows.items():
+        assert row["synapses"] == expand(nodes[name]).pre.size, name
+        assert row["bytes"] == pytest.approx(row["bytes_per_synapse"] * row["synapses"], abs=0.5)
+    if backend != "cpu":
+        return
+    assert {rows[n]["format"] for n in ("dense", "one", "all", "conv", "plastic")} == {
+        "rows", "diagonal", "constant", "kernel", "plastic",
+    }  # fmt: skip
+    merged = [row for row in rows.values() if row["delivery"] == "table"]
+    assert {row["projection"] for row in merged} == {"listed", "rule", "drawn", "grid"}
+    assert {row["shared_with"] for row in merged} == {3} and {row["source"] for row in merged} == {"source.s_out"}
+
+
+def test_weight_error(backend: str) -> None:
+    with pg.compile(graph(), devices=backend) as rt:
+        rows = {row["projection"]: row for row in rt.storage()}
+        for node in rt.program.ir.nodes:
+            if not node.is_synapse or ("weight_table" in node.attrs and "codes" not in node.attrs):
+                continue
+            w = expand(node).weight.astype(np.float64) if node.op != "conv2d" else node.attrs["weights"]
+            w = w[w != 0].astype(np.float64)
+            q = np.rint(w * 2.0 ** node.outputs[0].scale) / 2.0 ** node.outputs[0].scale
+            error = np.abs(q - w) / np.abs(w)
+            assert rows[node.name]["weight_error_max"] == pytest.approx(error.max(), rel=1e-6)
+            if "codes" not in node.attrs:  # of a stencil the entries count, whether they became synapses or not
+                assert rows[node.name]["weight_error_rms"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
+    assert rows["one"]["weight_error_max"] == 0 < rows["drawn"]["weight_error_rms"] < rows["drawn"]["weight_error_max"]
+
+
+def big() -> Graph:
+    source, target = PoissonSource(shape=20_000, rate=1.0), LIF(name="target", shape=20_000)
+    for count in (10, 20):
+        source >> Sparse(0.1, rule="fixed_in_degree", count=count, n_pre=20_000, n_post=20_000) >> target
+    return pg.Graph(source, target)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_progress(threads: int) -> None:
+    pytest.importorskip("procgraph._native")
+    told: list[float] = []
+    with pg.compile(big(), devices="cpu", threads=threads, progress=told.append):
+        assert len(told) >= 2 and told == sorted(told) and told[0] > 0 and told[-1] == 1
+
+
+def test_progress_may_end_the_building(tmp_path: Path) -> None:
+    pytest.importorskip("procgraph._native")
+
+    def enough(fraction: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pg.compile(big(), devices="cpu", progress=enough)
+    with pg.compile(big(), devices="cpu") as rt:
+        rt.program.save(tmp_path / "p.pgx")
+    with pytest.raises(KeyboardInterrupt):
+        pg.load(tmp_path / "p.pgx", "cpu", progress=enough)
+
+
+def test_building_is_shown_only_if_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock: Iterator[float] = iter([0.0, 0.5, 1.5, 1.7, 3.0])
+    monkeypatch.setattr("procgraph.cli.progress.time.monotonic", lambda: next(clock))
+    with Building(quiet=False) as progress:
+        for fraction in (0.1, 0.4, 0.5, 0.9):
+            progress(fraction)
+    assert capsys.readouterr().err.splitlines() == ["building synapses: 40%", "building synapses: 90%"]
+
+
+FILE = """\
+procgraph: 1
+processes:
+  source: {type: PoissonSource, shape: 50, rate: 20 Hz}
+  synapses: {type: Sparse, rule: fixed_in_degree, count: 5, weights: 0.3}
+  target: {type: LIF, shape: 10}
+channels: [source.s_out -> synapses.s_in, synapses.a_out -> target.a_in]
+"""
+
+
+def test_command(tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    path.write_text(FILE)
+    shown = CliRunner().invoke(app, ["graph", str(path), "--storage"])
+    assert shown.exit_code == 0 and "50 synapses in" in shown.output and "at most" in shown.output
+    found: Any = json.loads(CliRunner().invoke(app, ["graph", str(path), "--storage", "--json"]).output)
+    assert found["projections"][0]["projection"] == "synapses" and found["projections"][0]["synapses"] == 50
+    assert CliRunner().invoke(app, ["graph", str(path), "--storage", "--mermaid"]).exit_code == 2

@@ -67,6 +67,24 @@ def test_same_spikes_as_by_the_clock(kind: str, backend: str) -> None:
     assert np.abs(v_clock - v_event).max() <= bound
 
 
+def test_a_dense_rule() -> None:
+    """Rows of bits do not say which targets they reach, so event-driven ones get lists."""
+
+    def graph() -> pg.Graph:
+        source = zoo.PoissonSource(shape=300, rate=5.0)
+        synapse = zoo.Sparse(0.02, rule="fixed_probability", p=0.1, n_pre=300, n_post=2000, delay=3)
+        cells = zoo.LIF(shape=2000, execution="event", name="cells")
+        source >> synapse >> cells
+        return pg.Graph(cells, dt=0.5, seed=1)
+
+    with pg.compile(graph(), "cpu") as native, pg.compile(graph(), "reference") as reference:
+        assert [entry["format"] for entry in native.storage()] != ["bitmask"]
+        for rt in (native, reference):
+            rt.run(steps=150)
+        assert np.array_equal(native.get("cells.v"), reference.get("cells.v"))
+        assert np.any(native.get("cells.v"))
+
+
 def test_exact_numbers_give_the_clocks_bits(backend: str) -> None:
     values = {"weight": 0.5, "v_th": 4.0, "bias": -0.03125}
     clock, event = (run(network("IF", execution, **values), backend) for execution in ("clock", "event"))

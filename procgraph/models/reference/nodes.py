@@ -15,7 +15,17 @@ from procgraph.spec.declare import Draw
 from procgraph.spec.process import registry
 from procgraph.spec.trace import Namespace, nested, settle
 
-__all__ = ["ArgMax", "DenseSource", "ElementWise", "EventSource", "Model", "initial_states", "make_model", "to_fixed"]
+__all__ = [
+    "ArgMax",
+    "DenseSource",
+    "Eager",
+    "ElementWise",
+    "EventSource",
+    "Model",
+    "initial_states",
+    "make_model",
+    "to_fixed",
+]
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -85,8 +85,8 @@ class PlasticSynapse:
         weights = self.variables["w"][lane, fired] * np.float32(self.node.attrs["sign"])
         bound = 2**31 - 1
         contribution = np.clip(quantise(weights, self.node.outputs[0].scale), -bound, bound) * events[self.pre[fired]]
-        slots = (step + self.delay[fired]) % self.depth
-        np.add.at(self.pending, (slots, lane, self.post[fired]), contribution)
+        place: Any = ((step + self.delay[fired]) % self.depth, lane, self.post[fired])
+        np.add.at(self.pending, place, contribution)
 
     def _apply(self, event: str, lane: int, chosen: NDArray[np.bool_], modulator: NDArray[np.float32]) -> None:
         function = self.functions.get(event)

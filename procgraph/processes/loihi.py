@@ -74,6 +74,7 @@ class LoihiRule(Rule):
         self.every = 2 ** skips.pop() if skips else 1
         self.trees = {key: _parse(text, f"{self.label}.d{key}") for key, text in texts.items()}
         used = {n.id for tree in self.trees.values() for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        self.used = used | set(self.trees)
         self.traces = {k: t for k, t in {**FLAGS, **DECAYING}.items() if k in used}
 
     @property
@@ -84,7 +85,8 @@ class LoihiRule(Rule):
         return int(self.values["t_epoch"]) * self.every
 
     def _on_epoch(self, p: Values, d: Values, s: Values, x: Values) -> dict[str, Any]:
-        scope: dict[str, Any] = {"w": s.w, "t": s.t, "m": x.m}
+        known = {"w": s, "t": s, "m": x}
+        scope: dict[str, Any] = {k: getattr(v, k) for k, v in known.items() if k in self.used}
         for name in self.traces:
             value = getattr(x, name)
             scope[name] = value if name in FLAGS else value * getattr(p, f"{name}_impulse")

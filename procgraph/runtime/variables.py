@@ -69,8 +69,8 @@ class Variables:
             return Place(number, "host", name, None)
         if node.op == "plastic":
             sizes = {c.name: synapse_count(node) for c in node.states}
-            sides = {"pre": node.inputs[0].n, "post": node.outputs[0].n}
-            sizes |= {t["name"]: sides[t["side"]] for t in node.attrs["traces"]}
+            elements = {"pre": node.inputs[0].n, "post": node.outputs[0].n}
+            sizes |= {t["name"]: elements[t["side"]] for t in node.attrs["traces"]}
             if name in sizes:
                 return Place(number, "state", name, (sizes[name],))
         elif name in [c.name for c in node.states]:

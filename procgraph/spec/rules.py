@@ -146,17 +146,21 @@ class Rule(Process):
         """Traced functions by event."""
         made: dict[str, Kernel] = {}
         for event in self.handlers:
-            process: Any = self.as_process(event, _touched(trace(self.as_process(event), dt)))
+            process: Any = self.as_process(event, self._touched(event, dt))
             made[event] = trace(process, dt)
             steps_by_hash[made[event].hash] = process.step
         return made
 
+    def _touched(self, event: str, dt: float) -> frozenset[str]:
+        """Traces and variables that a function reads or changes: executors bring only these to it."""
+        process: Any = self.as_process(event)
+        plain, found = type(process).step, set[str]()
 
-def _touched(kernel: Kernel) -> frozenset[str]:
-    """Inputs that a kernel reads, and states that it reads or changes: executors bring only these to it."""
-    arguments = {i: str(o.value) for i, o in enumerate(kernel.operations) if o.op == "arg"}
-    results = zip((f"state:{a.name}" for a in kernel.states), kernel.next_states, strict=True)
-    changed = {name: new for name, new in results if arguments.get(new) != name}
-    read = {i for o in kernel.operations for i in o.args} | set(changed.values())
-    names = {name for i, name in arguments.items() if i in read} | set(changed)
-    return frozenset(name.partition(":")[2] for name in names)
+        def step(p: Namespace, d: Namespace, s: Namespace, x: Namespace) -> StepResult:
+            result: StepResult = plain(p, d, s, x)
+            found.update(s._accessed, x._accessed, result[0])
+            return result
+
+        type(process).step = staticmethod(step)
+        trace(process, dt)
+        return frozenset(found)

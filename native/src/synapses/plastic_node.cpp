@@ -150,10 +150,10 @@ void PlasticNode::emit(std::int64_t step) {
   for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
     const PlasticRows& rows = *synapses_.ranges[range];
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      std::uint32_t* sums = part(range, lane).due(step);
-      std::memcpy(output.current(step, lane) + rows.first_target, sums,
-                  rows.targets * sizeof *sums);
-      std::memset(sums, 0, rows.targets * sizeof *sums);
+      PlasticPart& from = part(range, lane);
+      std::memcpy(output.current(step, lane) + rows.first_target, from.due(step),
+                  rows.targets * sizeof(std::uint32_t));
+      from.forget_due(step);
     }
   }
 }

@@ -24,7 +24,8 @@ PlasticPart::PlasticPart(const Node& node, const PlasticRows& rows, KernelRegist
       target_traces_(attrs_.traces.size()),
       pending_(0, 0, loops),
       learnt_(index(attrs_.n_pre)),
-      sums_(static_cast<std::size_t>(slots_) * rows.targets) {
+      sums_(static_cast<std::size_t>(slots_) * rows.targets),
+      filled_(static_cast<std::size_t>(slots_)) {
   for (std::size_t v = 0; v <= node.states.size(); ++v) variables_.emplace_back(rows.size());
   for (const RuleFunctionSpec& spec : attrs_.functions) {
     auto& function = spec.event == "pre" ? on_pre_ : spec.event == "post" ? on_post_ : on_epoch_;
@@ -55,7 +56,12 @@ std::vector<float>& PlasticPart::trace(std::size_t t) {
 }
 
 std::uint32_t* PlasticPart::due(std::int64_t step) {
-  return sums_.data() + static_cast<std::size_t>(step % slots_) * rows_.targets;
+  return sums_.data() + slot(step) * rows_.targets;
+}
+
+void PlasticPart::forget_due(std::int64_t step) {
+  std::fill_n(due(step), rows_.targets, 0U);
+  filled_[slot(step)] = 0;
 }
 
 void PlasticPart::reset() {
@@ -64,7 +70,7 @@ void PlasticPart::reset() {
     if (!of_source(static_cast<std::int32_t>(t))) target_traces_[t].assign(rows_.targets, 0.0f);
   }
   std::fill(sums_.begin(), sums_.end(), 0U);
-  last_due_ = -1;
+  std::fill(filled_.begin(), filled_.end(), std::uint8_t{0});
   seek(0);
 }
 
@@ -116,6 +122,8 @@ void PlasticPart::sweep(std::int64_t step) {
 }
 
 void PlasticPart::visit(const Arrivals& pre, std::int64_t step) {
+  if (pre.elements.empty()) return;
+  for (std::int64_t d = attrs_.delays.smallest; d <= attrs_.delays.largest; ++d) mark_due(step + d);
   for (std::size_t e = 0; e < pre.elements.size(); e += SourceTraces::kGroup) {
     const auto group =
         pre.elements.subspan(e, std::min(SourceTraces::kGroup, pre.elements.size() - e));
@@ -237,7 +245,6 @@ void PlasticPart::transmit(const Chunk& chunk, std::int64_t step, std::int32_t p
   const auto p = static_cast<std::uint32_t>(payload);
   const std::int32_t* post = rows_.post.data() + chunk.first;
   loops_.quantise(variable(0) + chunk.first, chunk.n, factor_, quantised_);
-  last_due_ = std::max(last_due_, step + attrs_.delays.largest);
   if (rows_.delay.size() == 0) {
     loops_.add_segment(due(step + attrs_.delays.common), post, quantised_, chunk.n, p);
     return;

@@ -45,9 +45,11 @@ class PlasticPart {
   std::vector<float>& trace(std::size_t t);
   /// Sums that are due in a step, one for each target.
   std::uint32_t* due(std::int64_t step);
-  /// True if nothing is due in `step`.
-  bool silent(std::int64_t step) const { return step > last_due_; }
-  void mark_due(std::int64_t step) { last_due_ = step; }
+  /// True if nothing is due in `step`. May be asked, and the sums of `step` be taken, while another
+  /// thread absorbs the same step, unless a delay is 0.
+  bool silent(std::int64_t step) const { return filled_[slot(step)] == 0; }
+  void mark_due(std::int64_t step) { filled_[slot(step)] = 1; }
+  void forget_due(std::int64_t step);
   bool hosted() const;
 
  private:
@@ -60,6 +62,7 @@ class PlasticPart {
     std::size_t place;  // of the row in the followed group
   };
 
+  std::size_t slot(std::int64_t step) const { return static_cast<std::size_t>(step % slots_); }
   template <class Each>
   void for_chunks(std::size_t source, std::size_t place, Each&& each);
   void visit(const Arrivals& pre, std::int64_t step);
@@ -97,8 +100,8 @@ class PlasticPart {
   PendingEvents pending_;
   std::vector<std::int64_t> learnt_;  // by source: events before are learnt from
   std::int64_t pass_begin_ = 0;
-  std::vector<std::uint32_t> sums_;  // slots x targets
-  std::int64_t last_due_ = -1;
+  std::vector<std::uint32_t> sums_;   // slots x targets
+  std::vector<std::uint8_t> filled_;  // by slot: whether there may be sums other than 0
   const float* modulator_ = nullptr;
   std::vector<std::uint32_t> lists_;
   std::vector<std::size_t> list_begins_;

@@ -119,7 +119,7 @@ void PlasticNode::import_own(std::int64_t step, const StateView& state) {
     for (std::size_t lane = 0; lane < lanes(); ++lane, from += n) {
       for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
         PlasticPart& to = part(range, lane);
-        to.mark_due(step + delay - 1);
+        to.mark_due(step + d);
         std::memcpy(to.due(step + d), from + to.rows().first_target,
                     to.rows().targets * sizeof *from);
       }

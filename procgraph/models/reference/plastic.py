@@ -95,8 +95,8 @@ class PlasticSynapse:
         weights = self.variables["w"][lane, fired] * np.float32(self.node.attrs["sign"])
         bound = 2**31 - 1
         contribution = np.clip(quantise(weights, self.node.outputs[0].scale), -bound, bound) * events[self.pre[fired]]
-        places: Any = ((step + self.delay[fired]) % self.depth, lane, self.post[fired])
-        np.add.at(self.pending, places, contribution)
+        place: Any = ((step + self.delay[fired]) % self.depth, lane, self.post[fired])
+        np.add.at(self.pending, place, contribution)
 
     def _apply(self, event: str, lane: int, chosen: NDArray[np.bool_], modulator: NDArray[np.float32]) -> None:
         function = self.functions.get(event)

@@ -268,7 +268,7 @@ double segment_time(const FormatCase& format, std::size_t length) {
   std::vector<std::int32_t> book(1 << 15, 1);
   const std::size_t stride = format.header + (length * format.per_pair + 1) / 2;
   std::vector<double> times;
-  for (int repetition = 0; repetition < 9; ++repetition) {
+  for (int repetition = 0; repetition < 60; ++repetition) {
     double spent = 0;
     for (std::size_t step = 0; step < kSteps; ++step) {
       std::vector<SegmentCursor> due;

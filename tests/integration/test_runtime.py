@@ -101,6 +101,20 @@ class TestRuns:
             assert pacing["jitter_ms_mean"] <= pacing["jitter_ms_max"]
             assert set(pacing) == {"jitter_ms_mean", "jitter_ms_p99", "jitter_ms_max", "deadline_misses", "windows"}
 
+    def test_a_profile_names_the_nodes_that_take_time(self, device: str) -> None:
+        graph, _, pop = small()
+        with pg.compile(graph, device, profile=True) as rt:
+            rt.run(steps=50)
+            found = rt.stats().get("seconds")
+            assert (found is None) == (device != "cpu")
+            if found is not None:
+                assert 0 < found["nodes"][pop.name] < 10
+                rt.reset()
+                assert found["nodes"].keys() == rt.stats()["seconds"]["nodes"].keys()
+                assert set(rt.stats()["seconds"]["nodes"].values()) == {0.0}
+        with pg.compile(small()[0], device) as rt:
+            assert "seconds" not in rt.stats()
+
 
 @pytest.mark.parametrize("device", DEVICES)
 class TestVariables:

@@ -12,8 +12,8 @@ namespace {
 
 // Longer than a small serial level, shorter than a time slice.
 constexpr std::int64_t kSpinNs = 40'000;
-constexpr std::int64_t kShortestSpinNs = 500;
-constexpr int kYields = 8;
+// Longer than threads usually wait for each other within a step.
+constexpr std::int64_t kShortestSpinNs = 10'000;
 constexpr int kPausesPerLook = 8;
 
 void pause() {
@@ -53,10 +53,7 @@ void Waiter::wait(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
     }
     spin_ns_ = std::max(spin_ns_ / 2, kShortestSpinNs);
   }
-  for (int i = 0; i < kYields; ++i) {
-    std::this_thread::yield();
-    if (value.load(std::memory_order_acquire) != old) return;
-  }
+  // Not yielding: on a busy machine that costs a turn, and a sleeper is let in as soon as it wakes.
   value.wait(old, std::memory_order_acquire);
 }
 

@@ -8,7 +8,7 @@
 
 namespace procgraph {
 
-/// Waits for a number to change: spins for a while, yields a few times, then sleeps. The time spent
+/// Waits for a number to change: spins for a while, then sleeps. The time spent
 /// spinning halves whenever it was in vain, so that a busy machine loses little to it.
 class Waiter {
  public:

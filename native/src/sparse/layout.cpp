@@ -10,14 +10,14 @@
 namespace procgraph {
 namespace {
 
-// Nanoseconds, measured with bench/delivery.cpp on one core of a Zen 5 server: for a synapse of
-// each format, and for a segment.
-constexpr double kPacked = 0.85;
-constexpr double kIndex16 = 0.78;
-constexpr double kIndex32 = 0.85;
-constexpr double kBook = 0.95;
-constexpr double kWide = 1.2;
-constexpr double kSegment = 6.0;
+// Nanoseconds, measured with `pg_bench_delivery formats` on one core of a Zen 5 server: for a
+// synapse more in a segment of each format, and for a segment, whose begin comes from memory.
+constexpr double kPacked = 0.54;
+constexpr double kIndex16 = 0.31;
+constexpr double kIndex32 = 0.40;
+constexpr double kBook = 0.68;
+constexpr double kWide = 0.62;
+constexpr double kSegment = 22.0;
 constexpr std::uint32_t kBookBits = 15;  // 128 KiB of weights still leave the sums their cache
 
 struct Weights {

@@ -9,6 +9,8 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
+#elif defined(__AVX2__)
+#include <immintrin.h>
 #endif
 
 #include "kernels/mask_loops.hpp"
@@ -327,6 +329,7 @@ extern const HotLoops PG_HOT_LOOPS = {
     add_rows,       add,          add_scalar,      add_segment,     add_targets,
     compact,        to_fixed,     philox_fill,     clamp_count,     add_products,
     count_above,    philox_words, permute,         select_at_most,  prefetch,
-    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide, add_masks, kMaskBlockNs};
+    deliver_packed, deliver_book, deliver_index16, deliver_index32, deliver_wide,
+    add_masks,      kMaskBlockNs};
 
 }  // namespace procgraph

@@ -120,9 +120,9 @@ def test_building_is_shown_only_if_it_takes_long(
 
 def brunel(n: int) -> Graph:
     """Dense, of constant weight and delay, with pairs that occur again."""
-    source, target = PoissonSource(name="source", shape=n, rate=900.0), LIF(name="target", shape=600, tau_m=10.0)
+    source, target = PoissonSource(name="source", shape=n, rate=900.0), LIF(name="target", shape=1000, tau_m=10.0)
     for count, weight in ((n // 4, 0.02), (n // 5, -0.01)):
-        source >> Sparse(weight, rule="fixed_in_degree", count=count, n_pre=n, n_post=600, delay=2) >> target
+        source >> Sparse(weight, rule="fixed_in_degree", count=count, n_pre=n, n_post=1000, delay=2) >> target
     return pg.Graph(source, target, seed=3)
 
 

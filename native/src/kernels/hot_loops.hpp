@@ -90,7 +90,8 @@ struct HotLoops {
   void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
 
   /// sums[i] += value * (number of the rows whose bit i is set), for i < 16 * lines. Rows are whole
-  /// blocks of 512 bits, 64-byte aligned; their number is a multiple of 8, at most 248.
+  /// blocks of 512 bits, 64-byte aligned; at most 248. Behind the last stand rows of zeros, up to a
+  /// multiple of 8.
   void (*add_masks)(std::uint32_t* sums, const std::uint64_t* const* rows, std::size_t count,
                     std::size_t lines, std::uint32_t value);
   double mask_block_ns;  ///< what `add_masks` takes for a block beside the rows

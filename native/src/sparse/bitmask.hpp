@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "sparse/builder.hpp"
@@ -16,8 +17,7 @@ namespace procgraph {
 class BitmaskTable {
  public:
   /// True if all can be stored so, and are delivered faster than from `Format::index16`.
-  static bool pays(std::span<const Member> members, std::int32_t n_pre, std::uint64_t range,
-                   const HotLoops& loops);
+  static bool pays(std::span<const Member> members, std::int32_t n_pre, const HotLoops& loops);
 
   BitmaskTable(const std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
                const HotLoops& loops, const BuildOptions& options);
@@ -30,31 +30,42 @@ class BitmaskTable {
   std::size_t bytes() const;
 
  private:
-  struct Extra {
-    std::uint32_t row;
-    std::int32_t target;
-    std::uint32_t part;
-  };
   struct Part {
     std::uint64_t begin = 0;  ///< positions in the arena
     std::uint64_t end = 0;
     std::size_t words = 0;                   ///< of a row: whole blocks
-    os::Pages bits;                          ///< rows by slot and source, then one of zeros
-    std::vector<std::uint32_t> extra_begin;  ///< by row
+    os::Pages bits;                          ///< a row for each source, then one of zeros
+    std::vector<std::uint32_t> extra_begin;  ///< by source
     std::vector<std::int32_t> extras;
     std::vector<const std::uint64_t*> rows;  ///< of the spikes at hand
 
-    std::uint64_t* row(std::size_t i) const { return bits.as<std::uint64_t>() + i * words; }
+    std::uint64_t* row(std::size_t source) const {
+      return bits.as<std::uint64_t>() + source * words;
+    }
+  };
+  /// What has one delay and one weight.
+  struct Matrix {
+    Slot slot;
+    std::vector<const Member*> members;  ///< while it is built
+    std::vector<Part> parts;
+  };
+  struct Extra {
+    std::uint32_t source;
+    std::int32_t target;
+    Part* part;
   };
 
-  std::vector<Extra> set_bits(const std::vector<Member>& members, SourceRange sources);
+  void add_parts(Matrix& matrix, const Cuts& cuts) const;
+  std::vector<Extra> set_bits(SourceRange sources);
   void list_extras(const std::vector<std::vector<Extra>>& found);
-  void add_each(const Part& part, std::size_t row, std::uint32_t value, std::uint32_t* sums) const;
+  void deliver(const EventList& due, Part& part, std::uint32_t weight, std::uint32_t* sums) const;
+  void prefetch_extras(const Part& part, const EventList& due) const;
+  void add_each(const Part& part, std::size_t source, std::uint32_t value,
+                std::uint32_t* sums) const;
 
   std::size_t n_pre_;
   const HotLoops& loops_;
-  std::vector<Slot> slots_;
-  std::vector<Part> parts_;
+  std::vector<Matrix> matrices_;
 };
 
 }  // namespace procgraph

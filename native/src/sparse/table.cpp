@@ -7,21 +7,6 @@
 #include "format/text.hpp"
 
 namespace procgraph {
-namespace {
-
-/// Positions of the arena from the first target to the last.
-std::uint64_t reach(const std::vector<Member>& members) {
-  std::uint64_t low = UINT64_MAX;
-  std::uint64_t high = 0;
-  for (const Member& member : members) {
-    low = std::min(low, member.target());
-    high = std::max(high, member.target() + static_cast<std::uint64_t>(member.attrs().n_post));
-  }
-  return high - low;
-}
-
-}  // namespace
-
 DeliveryTable::DeliveryTable(Output& source, std::vector<SynapseNode*> nodes, std::size_t lanes,
                              const HotLoops& loops)
     : source_(&source), nodes_(std::move(nodes)), lanes_(lanes), loops_(&loops) {}
@@ -53,7 +38,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     longest_ = std::max(longest_, member.delays().back());
   }
   // Masks do not say which targets they reach.
-  if (!marks_ && BitmaskTable::pays(members, source_->port().n, reach(members), *loops_)) {
+  if (!marks_ && BitmaskTable::pays(members, source_->port().n, *loops_)) {
     mask_ = std::make_unique<BitmaskTable>(members, source_->port().n, cuts, *loops_, options);
     if (progress) progress(1);
     return;

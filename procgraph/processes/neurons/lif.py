@@ -12,7 +12,18 @@ from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
 
-__all__ = ["IF", "LIF", "DualExpLIF", "ExpLIF", "exp_current_gain", "in_steps", "refractory_left", "released"]
+__all__ = [
+    "IF",
+    "LIF",
+    "DualExpLIF",
+    "ExpLIF",
+    "exp_current_course",
+    "exp_current_gain",
+    "exp_current_moved",
+    "in_steps",
+    "refractory_left",
+    "released",
+]
 
 
 def in_steps(time: Any, dt: float) -> Any:

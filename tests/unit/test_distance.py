@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 import procgraph as pg
 from procgraph.config import load_config
@@ -282,9 +283,7 @@ channels: [source.s_out -> synapses.s_in, synapses.a_out -> target.a_in]
 
 
 def test_graph_file(tmp_path: Path) -> None:
-    import yaml
-
-    jsonschema.Draft202012Validator(json_schema()).validate(yaml.safe_load(FILE))
+    jsonschema.Draft202012Validator(json_schema()).validate(YAML(typ="safe").load(FILE))
     path = tmp_path / "graph.yaml"
     path.write_text(FILE)
     written = node_of(load_config(path).graph)

@@ -245,6 +245,7 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
         ++done;
       },
       report);
+  report();
   return rows;
 }
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import CheckpointError, DeviceError, ParameterError, UnknownNameError, did_you_mean
 from procgraph.models.python.episodes import EpisodeModel
+from procgraph.models.python.messages import receive, send, uninterrupted
 from procgraph.spec.process import Process
 
 __all__ = ["Helper", "Settings", "VizDoomModel", "serve", "settings"]
@@ -128,19 +129,19 @@ def serve(descriptor: int) -> None:
     """Play what the other end of a socket asks for, until it closes."""
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
-    wanted: Settings = connection.recv()
+    wanted: Settings = receive(connection)
     game = None
     orphaned = False
     try:
         game = _start(wanted)
-        connection.send(_children())
-        while (request := connection.recv()) is not None:
-            connection.send(_sense(game, wanted, request))
+        send(connection, _children())
+        while (request := receive(connection)) is not None:
+            send(connection, _sense(game, wanted, request))
     except (EOFError, ConnectionError):
         orphaned = True
     except Exception as error:
         with contextlib.suppress(OSError):
-            connection.send(f"{type(error).__name__}: {error}")
+            send(connection, f"{type(error).__name__}: {error}")
     finally:
         if game is not None:
             game.close()
@@ -228,7 +229,7 @@ class Helper:
         self.connection = Connection(ours.detach())
         try:
             self.unanswered = 1
-            self.connection.send(wanted)
+            send(self.connection, wanted)
             self.games = self._answer(START_SECONDS)
             self.shared = [name for name in map(_shared_memory, self.games) if name]
         except BaseException:
@@ -243,13 +244,14 @@ class Helper:
         """
         while self.unanswered:  # the call was interrupted
             self._answer(ANSWER_SECONDS)
-        self.unanswered = 1
-        try:
-            self.connection.send((verb, value))
-        except OSError:
-            self._fail("has ended unexpectedly")
-        answer: tuple[float, bool, Sensors] = self._answer(ANSWER_SECONDS)
-        return answer
+        with uninterrupted():
+            try:
+                send(self.connection, (verb, value))
+            except OSError:
+                self._fail("has ended unexpectedly")
+            self.unanswered = 1
+        reward, over, sensors = self._answer(ANSWER_SECONDS)
+        return reward, over, sensors
 
     def _answer(self, seconds: float) -> Any:
         deadline = time.monotonic() + seconds
@@ -258,11 +260,12 @@ class Helper:
                 self._fail(f"has not answered for {seconds:g} s")
             if not all(map(_alive, self.games)) and not self.connection.poll(LAST_WORDS_SECONDS):
                 self._fail("has ended unexpectedly")
-        try:
-            answer = self.connection.recv()
-        except (EOFError, OSError):
-            self._fail("has ended unexpectedly")
-        self.unanswered = 0
+        with uninterrupted():
+            try:
+                answer = receive(self.connection)
+            except (EOFError, OSError, ValueError):
+                self._fail("has ended unexpectedly")
+            self.unanswered = 0
         if isinstance(answer, str):
             self._fail(f"has failed: {answer}" if all(map(_alive, self.games)) else "has ended unexpectedly")
         return answer
@@ -280,7 +283,7 @@ class Helper:
         seconds = CLOSE_SECONDS if self.games and all(map(_alive, self.games)) else LAST_WORDS_SECONDS
         deadline = time.monotonic() + seconds
         with contextlib.suppress(EOFError, OSError):
-            self.connection.send(None)
+            send(self.connection, None)
             while self.connection.poll(max(0.0, deadline - time.monotonic())):
                 self.connection.recv_bytes()
         with contextlib.suppress(ProcessLookupError, PermissionError):

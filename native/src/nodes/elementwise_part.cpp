@@ -16,7 +16,7 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       spans_(std::move(spans)),
       touched_(core.inputs.size()),
       gathered_(core.inputs.size()),
-      draws_(std::max<std::size_t>(core.layout.draws, 1) * kChunk),
+      draws_(static_cast<std::size_t>(std::max(core.layout.draws, 1)) * kChunk),
       event_index_(kChunk + 16),
       event_payload_(kChunk + 16),
       first_state_(core.columns.all().size()),

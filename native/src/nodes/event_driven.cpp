@@ -198,9 +198,9 @@ class EventDriven final : public RuntimeNode {
       }
       list_.add(static_cast<std::int32_t>(line * kSumsPerLine), found, up);
       prefetch(lane, line * kSumsPerLine, found);
-      if (list_.full()) compute(step, lane);
+      if (list_.full()) compute_lane(step, lane);
     }
-    compute(step, lane);
+    compute_lane(step, lane);
     for (std::size_t c = 0; c < components_.size(); ++c) {
       Output& output = *components_[c].output;
       if (output.port().kind != PortKind::events) continue;
@@ -230,7 +230,7 @@ class EventDriven final : public RuntimeNode {
     return any == 0;
   }
 
-  void compute(std::int64_t step, std::size_t lane) {
+  void compute_lane(std::int64_t step, std::size_t lane) {
     list_.take_input(lane);
     if (list_.size() == 0) return;
     const std::int32_t* elements = list_.elements();
@@ -245,11 +245,11 @@ class EventDriven final : public RuntimeNode {
     for (std::size_t i = 0; i < list_.size(); ++i) {
       if (idle[i] != 0) wake(lane, static_cast<std::size_t>(elements[i]));
     }
-    for (std::size_t c = 0; c < components_.size(); ++c) emit(step, lane, c);
+    for (std::size_t c = 0; c < components_.size(); ++c) emit_component(step, lane, c);
     list_.clear();
   }
 
-  void emit(std::int64_t step, std::size_t lane, std::size_t component) {
+  void emit_component(std::int64_t step, std::size_t lane, std::size_t component) {
     const auto& [output, first] = components_[component];
     if (output->port().kind == PortKind::array) {
       for (std::size_t i = 0; i < list_.size(); ++i) put(step, lane, component, i);

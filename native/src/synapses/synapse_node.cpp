@@ -82,7 +82,7 @@ Output& SynapseNode::source() const {
 void SynapseNode::take_history(std::int64_t step) {
   build_projection();
   const std::int32_t delay = inputs[0].channels[0]->spec().delay;
-  last_events_ = step;
+  note_events(step);
   for (std::int32_t age = 1; age <= attrs_.delays.largest; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       history_.at(step - age, lane).append(source().events.at(step - age - delay, lane));
@@ -115,7 +115,7 @@ void SynapseNode::reset() {
 void SynapseNode::seek(std::int64_t step, std::uint64_t seed) {
   RuntimeNode::seek(step, seed);
   stored_step_ = step - 1;
-  last_events_ = step;  // what a checkpoint puts into the history is not looked at
+  note_events(step);  // what a checkpoint puts into the history is not looked at
 }
 
 bool SynapseNode::passes_dense() const {
@@ -133,7 +133,7 @@ void SynapseNode::pass_dense(DenseRows* rows, std::int32_t delay) {
 }
 
 void SynapseNode::list_dense(std::int64_t last) {
-  last_events_ = last;
+  note_events(last);
   for (std::int32_t age = 0; age <= attrs_.delays.common; ++age) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
       EventList& events = history_.at(last - age, lane);
@@ -161,7 +161,7 @@ void SynapseNode::absorb(std::int64_t step) {
       const EventList& events = channel.source().events.at(step - channel.spec().delay, lane);
       if (events.size() == 0) continue;
       history_.at(step, lane).append(events);
-      last_events_ = step;
+      note_events(step);
     }
     return;
   }
@@ -170,7 +170,7 @@ void SynapseNode::absorb(std::int64_t step) {
   input.drain();
   if (input.clean()) return;
   collect(step);
-  last_events_ = step;
+  note_events(step);
   input.clear();
 }
 
@@ -185,7 +185,7 @@ void SynapseNode::collect(std::int64_t step) {
 }
 
 void SynapseNode::emit(std::int64_t step) {
-  if (step - last_events_ > attrs_.delays.largest) {
+  if (step - last_events_.load(std::memory_order_relaxed) > attrs_.delays.largest) {
     if (fused_ == nullptr) outputs[0].set_silent(step, true);
     return;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -63,6 +64,7 @@ class SynapseNode final : public RuntimeNode {
   void compute(std::int64_t) override {}
 
  private:
+  void note_events(std::int64_t step) { last_events_.store(step, std::memory_order_relaxed); }
   void collect(std::int64_t step);
   void emit_to_ring(std::int64_t step);
   void emit_merged(std::int64_t step);
@@ -86,7 +88,9 @@ class SynapseNode final : public RuntimeNode {
   std::int32_t rows_delay_ = 0;
   SparseTables* tables_ = nullptr;
   bool merged_ = false;
-  std::int64_t last_events_ = 0;   // no later step has left events in the history
+  // No later step has left events in the history. Emission may look while absorption of the same
+  // step writes: with delays of a step or more, both values lead to the same.
+  std::atomic<std::int64_t> last_events_ = 0;
   std::int64_t stored_step_ = -1;  // step whose emission lies in the ring although it was fused
   std::vector<float> written_;     // weights set at run time
   mutable std::optional<Projection::Load> load_;

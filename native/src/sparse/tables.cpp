@@ -117,7 +117,7 @@ void SparseTables::cut() {
   for (std::size_t p = 1; p < partitions(); ++p) {
     const double wanted = total * static_cast<double>(p) / static_cast<double>(partitions());
     while (line < density.size() && sum + density[line] / 2 < wanted) sum += density[line++];
-    cuts_[p] = std::min(line * kLine, arena_.stride());
+    cuts_[p] = std::min<std::uint64_t>(line * kLine, arena_.stride());
   }
   cuts_.back() = arena_.stride();
 }

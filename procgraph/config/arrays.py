@@ -7,7 +7,6 @@ mean and standard deviation; ``{constant: x, shape: […]}`` and ``{eye: n}`` ar
 from __future__ import annotations
 
 import math
-import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError, did_you_mean
+from procgraph.processes.synapses.connection_file import UNREADABLE
 
 __all__ = ["GENERATORS", "MAX_ELEMENTS", "generate", "is_array_path", "load_array", "looks_generated"]
 
@@ -44,15 +44,7 @@ def load_array(text: str, folder: Path) -> Array:
         array = (
             _from_archive(path, key, text) if archive else np.array(np.load(path, mmap_mode="r", allow_pickle=False))
         )
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        tokenize.TokenError,
-    ) as error:
+    except UNREADABLE as error:
         raise ParameterError(
             f"{text} cannot be read as an array: {error}. Write it with numpy.save, without objects."
         ) from None

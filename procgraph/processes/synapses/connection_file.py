@@ -5,6 +5,7 @@ The file is not trusted: nothing is unpickled, sizes are compared before memory 
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,13 +20,24 @@ from numpy.typing import NDArray
 from procgraph.errors import ParameterError, did_you_mean
 from procgraph.processes.synapses.base import MAX_DELAY
 
-__all__ = ["Connections", "read_connections"]
+__all__ = ["UNREADABLE", "Connections", "read_connections"]
 
 MAX_SYNAPSES = 2**31 - 1
 PIECE = 2**20  # values read at once
 FINITE = (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max))
 LISTS = ("source", "target", "weight", "delay")
 COMPRESSED = ("csr", "csc")
+# What NumPy and zipfile raise for files that are damaged or something else; NotImplementedError is a RuntimeError.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 Array = NDArray[Any]
 
 
@@ -55,7 +67,7 @@ def read_connections(path: str | Path, owner: str) -> Connections:
         raise
     except FileNotFoundError:
         raise ParameterError(f"{owner}.file: no such file ({path}).") from None
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise ParameterError(
             f"{owner}.file {path} cannot be read: {error}. Write it with numpy.savez or scipy.sparse.save_npz."
         ) from None

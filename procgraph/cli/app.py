@@ -45,7 +45,7 @@ def run(
     realtime: Annotated[float | None, typer.Option(help="Keep to this ratio of simulated to wall-clock time.")] = None,
     devices: Annotated[str | None, typer.Option(help="Device; 'procgraph devices' lists them.")] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="N", help="Threads of the native engine, 1 to 256, or auto.")
+        str | None, typer.Option(metavar="N", help="Threads of the native engine, or auto: one per processor.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of this run's random numbers (the wiring keeps the file's).")

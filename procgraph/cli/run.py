@@ -12,8 +12,9 @@ from procgraph.cli.output import Code, CommandError, print_json
 from procgraph.cli.progress import Building, Progress, progress_of, summary
 from procgraph.cli.recording import Recording
 from procgraph.cli.show import read_program
+from procgraph.compiler.backend import MAX_THREADS
 from procgraph.config.load import Config, load_config
-from procgraph.config.models import MAX_THREADS, RunSettings
+from procgraph.config.models import RunSettings
 from procgraph.config.overrides import parse_override
 from procgraph.errors import CheckpointError, ModelError, ProcgraphError
 from procgraph.runtime.compile import compile as compile_graph

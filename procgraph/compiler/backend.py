@@ -17,13 +17,24 @@ from procgraph.errors import DeviceError, did_you_mean
 from procgraph.ir.nodes import SpikeIR
 from procgraph.ir.program import Program
 
-__all__ = ["BUILT_IN", "Backend", "Claim", "DeviceInfo", "Executor", "LoadOptions", "available_backends", "backend"]
+__all__ = [
+    "BUILT_IN",
+    "MAX_THREADS",
+    "Backend",
+    "Claim",
+    "DeviceInfo",
+    "Executor",
+    "LoadOptions",
+    "available_backends",
+    "backend",
+]
 
 BUILT_IN = {
     "cpu": "procgraph.models.cpu.backend:CpuBackend",
     "reference": "procgraph.models.reference.backend:ReferenceBackend",
 }
 ENTRY_POINTS = "procgraph.backends"
+MAX_THREADS = 255  # of an executor
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from procgraph.compiler.backend import MAX_THREADS
 from procgraph.config.problems import Report
 from procgraph.config.tree import Node
 from procgraph.errors import did_you_mean
 
-__all__ = ["MAX_THREADS", "ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "keys", "validated"]
+__all__ = ["ChannelEntry", "GraphFile", "ProcessEntry", "RunSettings", "keys", "validated"]
 
 POLICIES = Literal["block", "drop_oldest", "drop_newest", "latest", "error"]
-MAX_THREADS = 256
 M = TypeVar("M", bound=BaseModel)
 
 

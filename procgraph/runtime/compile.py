@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from procgraph.compiler.backend import LoadOptions, backend
+from procgraph.compiler.backend import MAX_THREADS, LoadOptions, backend
 from procgraph.compiler.pipeline import compile_flat, front
 from procgraph.errors import DeviceError, ParameterError
 from procgraph.ir.program import Program
@@ -19,7 +19,6 @@ from procgraph.spec.process import Process
 __all__ = ["choose_device", "compile", "load"]
 
 MAX_BATCH = 2**23 - 1
-MAX_THREADS = 255
 Threads = int | Literal["auto"]
 Progress = Callable[[float], None] | None
 

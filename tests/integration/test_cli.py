@@ -439,7 +439,7 @@ def test_threads_reach_the_runtime(
     assert json.loads(out)["threads"] == threads
 
 
-@pytest.mark.parametrize("threads", ["0", "257", "-1", "x", "1.5", "²"])
+@pytest.mark.parametrize("threads", ["0", "256", "-1", "x", "1.5", "²"])
 def test_wrong_threads(threads: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = inside(capsys, "run", "graph.yaml", "--threads", threads)
-    assert (code, err) == (2, f"--threads is {threads}; allowed: 1 to 256, or auto.\n")
+    assert (code, err) == (2, f"--threads is {threads}; allowed: 1 to 255, or auto.\n")

@@ -351,7 +351,7 @@ def test_failing_user_code(folder: Path) -> None:
     assert "No module named 'not_there'" in problems(USER.replace("models.py", "not_there"))[0]
 
 
-@pytest.mark.parametrize("threads", [1, 256, "auto"])
+@pytest.mark.parametrize("threads", [1, 255, "auto"])
 def test_threads(folder: Path, threads: int | str) -> None:
     assert load_config(write(GOOD.replace("seconds: 2", f"threads: {threads}"))).run.threads == threads
 

@@ -356,7 +356,7 @@ def test_threads(folder: Path, threads: int | str) -> None:
     assert load_config(write(GOOD.replace("seconds: 2", f"threads: {threads}"))).run.threads == threads
 
 
-@pytest.mark.parametrize("threads", ["0", "257", "many", "true", "1.5"])
+@pytest.mark.parametrize("threads", ["0", "256", "many", "true", "1.5"])
 def test_wrong_threads(folder: Path, threads: str) -> None:
     found = problems(GOOD.replace("seconds: 2", f"threads: {threads}"))
     assert len(found) == 1 and found[0].startswith("11:7: run: threads is ") and "'auto'" in found[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "BackendError",
@@ -14,6 +15,7 @@ __all__ = [
     "ConnectionError",
     "CycleError",
     "DeviceError",
+    "Findings",
     "ModelError",
     "ParameterError",
     "ProcgraphError",
@@ -24,7 +26,6 @@ __all__ = [
     "UnitError",
     "UnknownNameError",
     "did_you_mean",
-    "raise_all",
 ]
 
 
@@ -106,14 +107,29 @@ class ChannelBlockedError(ProcgraphError, RuntimeError):
     """A bounded channel with policy ``block`` is full and its consumer cannot run before the producer."""
 
 
-def raise_all(errors: Sequence[ProcgraphError]) -> None:
-    """Raise what a check found: nothing, the one error, or one of the first's type that lists all, with ``parts``."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        every = type(errors[0])("\n".join(map(str, errors)))
-        every.parts = tuple(errors)
-        raise every
+class Findings:
+    """Errors of a check that goes on after the first, to raise all at once."""
+
+    def __init__(self, errors: Iterable[ProcgraphError] = ()) -> None:
+        self.errors = list(errors)
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Keep an error that the block raises; what follows in the block is left out."""
+        try:
+            yield
+        except ProcgraphError as error:
+            self.errors += error.parts or (error,)
+
+    def raise_all(self) -> None:
+        """Raise nothing, the one error, or one that lists all as its ``parts``, of their type where they share one."""
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            types = {type(error) for error in self.errors}
+            every = (types.pop() if len(types) == 1 else ProcgraphError)("\n".join(map(str, self.errors)))
+            every.parts = tuple(self.errors)
+            raise every
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from procgraph.compiler.passes.infer_shapes import infer_shapes
 from procgraph.compiler.passes.lower import lower
 from procgraph.compiler.passes.scale import assign_scales
 from procgraph.compiler.passes.schedule import schedule
+from procgraph.errors import Findings
 from procgraph.ir.nodes import SpikeIR
 from procgraph.ir.program import Program
 from procgraph.ir.verify import verify
@@ -29,9 +30,12 @@ def front(graph: Graph) -> FlatGraph:
 def compile_flat(flat: FlatGraph) -> Program:
     """A Program from a flattened graph; the errors are those of the passes."""
     ir = lower(flat)
+    found = Findings()
     for run in PASSES:
         verify(ir)
-        ir = run(ir)
+        with found.noting():
+            ir = run(ir)
+    found.raise_all()
     verify(ir, final=True)
     return Program.from_ir(ir)
 

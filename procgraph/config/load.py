@@ -16,7 +16,7 @@ from procgraph.config.overrides import apply_overrides
 from procgraph.config.problems import Mark, Report
 from procgraph.config.tree import Entry, Node, read_tree
 from procgraph.config.types import import_user_code, known_types
-from procgraph.errors import ConfigError, ParameterError, ProcgraphError
+from procgraph.errors import ConfigError, Findings, ParameterError, ProcgraphError
 from procgraph.ir.program import Program
 from procgraph.runtime.compile import choose_device
 from procgraph.spec import units
@@ -43,11 +43,16 @@ class Config:
         Raises:
             ConfigError: a pass refuses the graph; the problems name the lines of the Processes or channels.
         """
-        try:
+        found = Findings()
+        with found.noting():
             backend(choose_device(self.graph, self.run.devices))
-            return compile_flat(front(self.graph))
+        with found.noting():
+            program = compile_flat(front(self.graph))
+        try:
+            found.raise_all()
         except ProcgraphError as error:
             raise self.error(error) from error
+        return program
 
     def error(self, error: ProcgraphError) -> ConfigError:
         """An error of the compiler or runtime with the places in the file that it names."""

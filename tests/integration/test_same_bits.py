@@ -15,8 +15,6 @@ from procgraph.spec.declare import In, Out, Param, State
 from procgraph.spec.process import registry
 from procgraph.spec.trace import is_elementwise
 
-pytest.importorskip("procgraph._native")
-
 ELEMENT_WISE = [name for name in procgraph.processes.__all__ if is_elementwise(registry[name])]
 N, STEPS, DT = 37, 300, 0.1
 # Inputs that bring the neuron to fire, where the general ones (from -1 to 3) do not.

@@ -87,14 +87,12 @@ def big() -> Graph:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_progress(threads: int) -> None:
-    pytest.importorskip("procgraph._native")
     told: list[float] = []
     with pg.compile(big(), devices="cpu", threads=threads, progress=told.append):
         assert len(told) >= 2 and told == sorted(told) and told[0] > 0 and told[-1] == 1
 
 
 def test_progress_may_end_the_building(tmp_path: Path) -> None:
-    pytest.importorskip("procgraph._native")
 
     def enough(fraction: float) -> None:
         raise KeyboardInterrupt
@@ -128,7 +126,8 @@ def brunel(n: int) -> Graph:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_bitmask_gives_the_same_spikes(threads: int, tmp_path: Path) -> None:
-    native = pytest.importorskip("procgraph._native")
+    from procgraph import _native as native
+
     with pg.compile(brunel(400), devices="reference") as rt:
         rt.run(steps=40)
         rt.checkpoint(tmp_path / "c")

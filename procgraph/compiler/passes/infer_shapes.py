@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from procgraph.compiler.flat import FlatGraph, PortKey
-from procgraph.errors import ShapeError, raise_all
+from procgraph.errors import Findings, ShapeError
 from procgraph.spec.declare import In, Out
 from procgraph.spec.ports import Connection, Port, Shape
 from procgraph.spec.process import Process, check_shapes
@@ -29,7 +29,7 @@ def infer_shapes(flat: FlatGraph) -> FlatGraph:
     connections = flat.graph.connections
     while _round(processes, connections, shapes):
         pass
-    raise_all([*_contradictions(connections, shapes), *_unknown(flat, shapes)])
+    Findings([*_contradictions(connections, shapes), *_unknown(flat, shapes)]).raise_all()
     flat.shapes = shapes
     return flat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from procgraph.compiler.codegen.cpp import KERNEL_TABLE, render_table
 from procgraph.compiler.event_cost import worth_event_driven
 from procgraph.compiler.flat import FlatGraph, Link, PortKey
-from procgraph.errors import ConnectionError, ParameterError, ShapeError
+from procgraph.errors import ConnectionError, Findings, ParameterError, ShapeError
 from procgraph.ir.connectivity import binomial_table, rule_size, synapse_count
 from procgraph.ir.nodes import Channel, Input, KernelSource, Node, Output, SpikeIR, column
 from procgraph.ir.philox import rule_key
@@ -27,16 +28,27 @@ Routes = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 def lower(flat: FlatGraph) -> SpikeIR:
-    """Pre: shapes inferred. Post: IR nodes sorted by name, channels sorted; scales, depths and schedule still open."""
+    """Pre: shapes inferred. Post: IR nodes sorted by name, channels sorted; scales, depths and schedule still open.
+
+    Raises:
+        ProcgraphError: Processes or channels that cannot be compiled; all are named.
+    """
     dt = flat.graph.dt
-    names = sorted(flat.leaves)
-    ir = SpikeIR(dt, flat.graph.seed, [_node(name, flat.leaves[name], flat, dt) for name in names])
-    numbers = {flat.leaves[name]: i for i, name in enumerate(names)}
+    ir = SpikeIR(dt, flat.graph.seed, [])
+    processes: list[Process] = []
+    found = Findings()
+    for name, process in sorted(flat.leaves.items(), key=itemgetter(0)):
+        with found.noting():
+            ir.nodes.append(_node(name, process, flat, dt))
+            processes.append(process)
+    numbers = {process: i for i, process in enumerate(processes)}
     for link in flat.links:
-        if link.chain[0].source.type.kind != "queue":
-            ir.channels.append(_channel(link, flat.shapes, ir, numbers, dt))
+        joins = link.source[0] in numbers and link.target[0] in numbers
+        if joins and link.chain[0].source.type.kind != "queue":
+            with found.noting():
+                ir.channels.append(_channel(link, flat.shapes, ir, numbers, dt))
+    found.raise_all()
     ir.channels.sort(key=lambda c: c.sort_key)
-    processes = [flat.leaves[name] for name in names]
     for number in worth_event_driven(ir, processes):
         _set_kernel(ir.nodes[number], processes[number], dt, "event")
     ir.kernels = _user_kernels(ir, processes)

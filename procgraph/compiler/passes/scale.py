@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from procgraph.errors import ParameterError
+from procgraph.errors import Findings, ParameterError
 from procgraph.ir.connectivity import synapse_load
 from procgraph.ir.nodes import Channel, Output, SpikeIR
 
@@ -34,22 +34,26 @@ def assign_scales(ir: SpikeIR) -> SpikeIR:
     """Pre: lowered. Post: every port has its payload limit, bound and scale.
 
     Raises:
-        ParameterError: payloads of an input may exceed int32, or an output current has no bound.
+        ParameterError: payloads of an input may exceed int32, or an output current has no bound; all are named.
     """
+    found = Findings()
     for number, node in enumerate(ir.nodes):
         for port, entry in enumerate(node.inputs):
             if entry.kind == "events":
                 entry.limit = node.period * sum(_multiplicity(c) * _source(ir, c).limit for c in ir.into(number, port))
                 if entry.limit > INT32_MAX:
-                    raise ParameterError(
-                        f"{node.name}.{entry.name}: payloads may add up to {entry.limit}; allowed: {INT32_MAX}. Lower a Graded limit or the period."
+                    found.errors.append(
+                        ParameterError(
+                            f"{node.name}.{entry.name}: payloads may add up to {entry.limit}; allowed: {INT32_MAX}. Lower a Graded limit or the period."
+                        )
                     )
-    outputs = {
-        (i, p): _output_load(ir, i, p)
-        for i, n in enumerate(ir.nodes)
-        for p, o in enumerate(n.outputs)
-        if o.kind == "current"
-    }
+    outputs: dict[Port, Load] = {}
+    for number, node in enumerate(ir.nodes):
+        for port, output in enumerate(node.outputs):
+            if output.kind == "current":
+                with found.noting():
+                    outputs[number, port] = _output_load(ir, number, port)
+    found.raise_all()
     for (i, p), load in outputs.items():
         if ir.nodes[i].is_synapse:
             ir.nodes[i].outputs[p].bound = load.bound

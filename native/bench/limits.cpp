@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graphs.hpp"
+#include "kernels/count_table.hpp"
 #include "kernels/isa.hpp"
 #include "measure.hpp"
 #include "models.hpp"
@@ -28,6 +29,7 @@ class Bare {
       for (const Values& column : model.columns) {
         if (column.bits() != INT32_MAX) thresholds_.push_back(column.bits());
       }
+      counting_ = make_count_table(thresholds_);
     }
     for (const Values& state : model.states) states_.emplace_back(n, state.bits());
     zeros_.resize(PG_KERNEL_CHUNK);
@@ -59,8 +61,7 @@ class Bare {
       }
       const pg_kernel_args args{n, columns.data(), states.data(), inputs, scales, outputs, draws};
       if (!thresholds_.empty()) {
-        loops.count_above(draws_.data(), static_cast<std::size_t>(n), thresholds_.data(),
-                          thresholds_.size(), out_.data());
+        loops.count_above(draws_.data(), static_cast<std::size_t>(n), counting_, out_.data());
       } else {
         fn_(&args);
       }
@@ -72,6 +73,7 @@ class Bare {
   std::vector<std::vector<std::int32_t>> columns_;
   std::vector<std::vector<std::int32_t>> states_;
   std::vector<std::int32_t> thresholds_;
+  CountTable counting_;
   std::vector<std::int32_t> zeros_;
   std::vector<std::int32_t> out_;
   std::vector<std::int32_t> draws_;
@@ -118,13 +120,14 @@ void draws() {
   for (const Values& column : model.columns) {
     if (column.bits() != INT32_MAX) thresholds.push_back(column.bits());
   }
+  const CountTable table = make_count_table(thresholds);
   const Times fill = measure(repetitions, [&] {
     for (std::uint32_t i = 0; i < kCalls; ++i)
       loops.philox_fill(1, 2, i, kDraws / 4, 3, 0, out.data());
   });
   const Times count = measure(repetitions, [&] {
     for (int i = 0; i < kCalls; ++i) {
-      loops.count_above(out.data(), kDraws, thresholds.data(), thresholds.size(), counts.data());
+      loops.count_above(out.data(), kDraws, table, counts.data());
     }
   });
   const double scale = 1e9 / (static_cast<double>(kDraws) * kCalls);

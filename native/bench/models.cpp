@@ -73,10 +73,10 @@ Model poisson(std::int64_t n, double mean) {
 
 NodeSpec node_of(Builder& b, const std::string& name, const Model& model) {
   NodeSpec node{.name = name, .op = "elementwise", .n = model.n};
-  node.attr_count = 3;
+  node.attr_count = 4;
   node.attrs = [kernel = model.kernel, hash = std::string(builtin_kernel(model.kernel).hash),
                 draws = model.draws](Packer& out) {
-    out.text("kernel", kernel).text("hash", hash).field("draws", draws);
+    out.text("kernel", kernel).text("hash", hash).field("draws", draws).text("execution", "clock");
   };
   if (model.has_input) {
     node.inputs = {{.name = "a_in", .kind = "current", .n = model.n, .scale = 20}};

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "builder.hpp"
 #include "check.hpp"
+#include "kernels/count_table.hpp"
 #include "kernels/isa.hpp"
 #include "procgraph/error.hpp"
 #include "random/permutation.hpp"
@@ -39,23 +41,44 @@ TEST(draws_are_philox_words) {
   CHECK(equal);
 }
 
+/// Cumulative probabilities of a Poisson distribution.
+std::vector<std::int32_t> poisson_thresholds(double mean) {
+  std::vector<std::int32_t> thresholds;
+  double term = std::exp(-mean);
+  double sum = 0;
+  while (thresholds.empty() || thresholds.back() < INT32_MAX - 1) {
+    sum += term;
+    thresholds.push_back(static_cast<std::int32_t>(std::min(sum * 0x1p31, 0x1p31 - 1)) - 1);
+    if (thresholds.size() > 1 && thresholds.back() == thresholds[thresholds.size() - 2]) break;
+    term *= mean / static_cast<double>(thresholds.size());
+  }
+  return thresholds;
+}
+
 TEST(draws_above_thresholds_are_counted) {
   const HotLoops& loops = *select_isa().loops;
-  for (const std::vector<std::int32_t>& thresholds :
-       {std::vector<std::int32_t>{INT32_MAX},
-        {-1, 5},
-        {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
-        {1 << 20, 1 << 28, 2100000000, 2146000000, 2147000000, 2147400000, 2147483646}}) {
+  std::vector<std::vector<std::int32_t>> cases = {
+      {INT32_MAX},
+      {-1, 5},
+      {-1, -1, INT32_MAX},
+      {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
+      {1 << 20, 1 << 28, 2100000000, 2146000000, 2147000000, 2147400000, 2147483646}};
+  for (const double mean : {1e-6, 1e-3, 0.1, 0.8, 1.28, 2.0, 2.32, 3.0, 8.0}) {
+    cases.push_back(poisson_thresholds(mean));
+    CHECK(make_count_table(cases.back()).tabulated == (mean < 4));
+  }
+  for (const std::vector<std::int32_t>& thresholds : cases) {
     std::vector<std::int32_t> draws(700);
     std::uint64_t state = 9;
     for (auto& draw : draws) draw = static_cast<std::int32_t>(splitmix64(state++) >> 33);
     for (std::size_t i = 0; i < thresholds.size(); ++i) {
-      draws[5 * i] = thresholds[i];
+      draws[5 * i] = std::max(thresholds[i], 0);
+      draws[5 * i + 2] = INT32_MAX - (1 << (i % 31));
+      draws[5 * i + 3] = INT32_MAX - ((1 << (i % 31)) - 1);
       draws[5 * i + 1] = thresholds[i] < INT32_MAX ? thresholds[i] + 1 : 0;
     }
     std::vector<std::int32_t> counts(draws.size());
-    loops.count_above(draws.data(), draws.size(), thresholds.data(), thresholds.size(),
-                      counts.data());
+    loops.count_above(draws.data(), draws.size(), make_count_table(thresholds), counts.data());
     bool equal = true;
     for (std::size_t i = 0; i < draws.size(); ++i) {
       std::int32_t wanted = 0;
@@ -63,6 +86,26 @@ TEST(draws_above_thresholds_are_counted) {
       equal &= counts[i] == wanted;
     }
     CHECK(equal);
+  }
+}
+
+TEST(draws_are_counted_as_they_are_made) {
+  const HotLoops& loops = *select_isa().loops;
+  for (const double mean : {0.01, 1.6, 20.0}) {
+    const std::vector<std::int32_t> thresholds = poisson_thresholds(mean);
+    const CountTable table = make_count_table(thresholds);
+    for (const std::size_t n : {1u, 20u, 33u, 64u, 65u, 100u, 129u, 512u}) {
+      std::vector<std::int32_t> draws(512), wanted(512), found(512);
+      loops.philox_fill(11, 22, 64, 128, 77, 5, draws.data());
+      std::size_t events = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        for (const std::int32_t threshold : thresholds) wanted[i] += draws[i] > threshold;
+        events += wanted[i] != 0;
+      }
+      CHECK(loops.draw_counts(11, 22, 64, 77, 5, n, table, found.data()) == events);
+      CHECK(std::equal(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(n),
+                       found.begin()));
+    }
   }
 }
 

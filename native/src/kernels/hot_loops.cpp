@@ -13,12 +13,6 @@
 #include <immintrin.h>
 #endif
 
-#include "kernels/mask_loops.hpp"
-#include "kernels/philox_lanes.hpp"
-#include "kernels/plastic_loops.hpp"
-#include "kernels/segment_loops.hpp"
-#include "kernels/select_loops.hpp"
-
 // Arrays of vectors stay in registers only where their loops are unrolled.
 #if defined(__clang__)
 #define PG_UNROLL _Pragma("clang loop unroll(full)")
@@ -27,6 +21,14 @@
 #else
 #define PG_UNROLL
 #endif
+
+#include "kernels/mask_loops.hpp"
+#include "kernels/philox_lanes.hpp"
+#include "kernels/plastic_loops.hpp"
+#include "kernels/segment_loops.hpp"
+#include "kernels/select_loops.hpp"
+// After what it uses.
+#include "kernels/count_loops.hpp"
 
 namespace procgraph {
 namespace {
@@ -202,9 +204,7 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
 void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
                  u32 c3, i32* out) {
   const PhiloxRun run(key_low, key_high, step, c3);
-  for (std::size_t i = 0; i < blocks; i += kGroups * kLanes) {
-    run.fill(block + static_cast<u32>(i), out + 4 * i);
-  }
+  run.fill(block, (blocks + kLanes - 1) / kLanes * kLanes * 4, out);
 }
 
 void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t count, u32* out) {
@@ -241,111 +241,6 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
   } else {
     for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * wrap(weights[i]);
   }
-}
-
-constexpr std::size_t kDrawn = 128;
-
-#if defined(__AVX512F__)
-
-constexpr std::size_t kBlock = 128;  // as much as stays in registers
-
-/// Thresholds and values are not negative, so that the sign of a difference tells them apart.
-void count_block(const i32* x, const i32* thresholds, std::size_t count, i32* out) {
-  constexpr std::size_t kVectors = kBlock / 16;
-  __m512i values[kVectors];
-  __m512i above[kVectors];
-  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
-    values[v] = _mm512_loadu_si512(x + 16 * v);
-    above[v] = _mm512_setzero_si512();
-  }
-  for (std::size_t k = 0; k < count; ++k) {
-    const __m512i threshold = _mm512_set1_epi32(thresholds[k]);
-    PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
-      const __m512i left = _mm512_sub_epi32(threshold, values[v]);
-      above[v] = _mm512_add_epi32(above[v], _mm512_srli_epi32(left, 31));
-    }
-  }
-  PG_UNROLL for (std::size_t v = 0; v < kVectors; ++v) {
-    _mm512_storeu_si512(out + 16 * v, above[v]);
-  }
-}
-
-/// Counts on where all of the first `usual` thresholds were exceeded.
-void count_rest(const i32* x, const i32* thresholds, std::size_t usual, std::size_t count,
-                i32* out) {
-  __m512i above = _mm512_loadu_si512(out);
-  const auto full = _mm512_cmpeq_epi32_mask(above, _mm512_set1_epi32(static_cast<i32>(usual)));
-  if (full == 0) return;
-  const __m512i values = _mm512_loadu_si512(x);
-  for (std::size_t k = usual; k < count; ++k) {
-    const __m512i left = _mm512_sub_epi32(_mm512_set1_epi32(thresholds[k]), values);
-    above = _mm512_add_epi32(above, _mm512_srli_epi32(left, 31));
-  }
-  _mm512_storeu_si512(out, above);
-}
-
-#else
-
-constexpr std::size_t kBlock = 32;
-
-void count_block(const i32* PG_RESTRICT x, const i32* PG_RESTRICT thresholds, std::size_t count,
-                 i32* PG_RESTRICT out) {
-  i32 above[kBlock] = {};
-  for (std::size_t k = 0; k < count; ++k) {
-    for (std::size_t j = 0; j < kBlock; ++j) above[j] += x[j] > thresholds[k];
-  }
-  for (std::size_t j = 0; j < kBlock; ++j) out[j] = above[j];
-}
-
-void count_rest(const i32* x, const i32* thresholds, std::size_t usual, std::size_t count,
-                i32* out) {
-  i32 most = 0;
-  for (std::size_t j = 0; j < 16; ++j) most = out[j] > most ? out[j] : most;
-  if (static_cast<std::size_t>(most) < usual) return;
-  for (std::size_t k = usual; k < count; ++k) {
-    for (std::size_t j = 0; j < 16; ++j) out[j] += x[j] > thresholds[k];
-  }
-}
-
-#endif
-
-/// All values against the thresholds that one in 500 exceeds, then the few that do against the
-/// rest.
-void count_above(const i32* x, std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
-  constexpr i32 kRare = INT32_MAX - INT32_MAX / 512;
-  std::size_t usual = 1;
-  while (usual < count && thresholds[usual - 1] < kRare) ++usual;
-  std::size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) count_block(x + i, thresholds, usual, out + i);
-  const std::size_t end = usual < count ? i : 0;
-  for (std::size_t j = 0; j < end; j += 16) count_rest(x + j, thresholds, usual, count, out + j);
-  for (; i < n; ++i) {
-    i32 above = 0;
-    for (std::size_t k = 0; k < count; ++k) above += x[i] > thresholds[k];
-    out[i] = above;
-  }
-}
-
-std::size_t draw_counts(u32 key_low, u32 key_high, u32 block, std::int64_t step, u32 c3,
-                        std::size_t n, const i32* thresholds, std::size_t count, i32* out) {
-  static_assert(kDrawn % kBlock == 0 && kDrawn % (4 * kGroups * kLanes) == 0);
-  const PhiloxRun run(key_low, key_high, static_cast<std::uint64_t>(step), c3);
-  i32 draws[kDrawn];
-  i32 events[16] = {};
-  for (std::size_t begin = 0; begin < n; begin += kDrawn) {
-    for (std::size_t i = 0; i < kDrawn; i += 4 * kGroups * kLanes) {
-      run.fill(block + static_cast<u32>((begin + i) / 4), draws + i);
-    }
-    count_above(draws, kDrawn, thresholds, count, out + begin);
-    const std::size_t size = n - begin < kDrawn ? n - begin : kDrawn;
-    for (std::size_t i = size; i < kDrawn; ++i) out[begin + i] = 0;
-    for (std::size_t i = 0; i < kDrawn; i += 16) {
-      for (std::size_t j = 0; j < 16; ++j) events[j] += out[begin + i + j] != 0;
-    }
-  }
-  i32 all = 0;
-  for (const i32 e : events) all += e;
-  return static_cast<std::size_t>(all);
 }
 
 }  // namespace

@@ -12,6 +12,20 @@ struct SegmentCursor {
   std::int32_t payload;
 };
 
+/// How many thresholds are less than x, for x = 0 ... 2^31 - 1. With y = 2^31 - 1 - x, the range of
+/// y says how many are, up to one, which is y < limit.
+struct CountTable {
+  static constexpr std::size_t kRanges = 32;
+  const std::int32_t* thresholds = nullptr;  ///< they ascend
+  std::size_t count = 0;                     ///< of them, one at least
+  bool tabulated = false;                    ///< the rest holds
+  std::uint32_t lowest = 0;                  ///< smaller y belong to the range that starts here
+  std::uint32_t shift = 0;                   ///< of y as a float, to its range's number mod 32
+  std::uint32_t usual = 0;  ///< where so many are less than x, the others may be, too
+  alignas(64) std::uint32_t limit[kRanges] = {};
+  alignas(64) std::uint32_t base[kRanges] = {};
+};
+
 /// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
 struct HotLoops {
   /// acc[i] += sum over r of payloads[r] * rows[r][i].
@@ -43,15 +57,14 @@ struct HotLoops {
   /// as zeros and may be `sums` itself.
   void (*add_products)(std::uint32_t* sums, const std::uint32_t* base, const std::int32_t* payloads,
                        const std::int32_t* weights, bool common, std::size_t n);
-  /// out[i] = number of the thresholds that are less than x[i]. Thresholds ascend; there is one at
-  /// least; values are 0 ... 2^31 - 1 and thresholds -1 ... 2^31 - 1.
-  void (*count_above)(const std::int32_t* x, std::size_t n, const std::int32_t* thresholds,
-                      std::size_t count, std::int32_t* out);
+  /// out[i] = number of the thresholds that are less than x[i].
+  void (*count_above)(const std::int32_t* x, std::size_t n, const CountTable& table,
+                      std::int32_t* out);
   /// As philox_fill for element 4 * block on, then count_above; returns how many counts are not
   /// zero. `out` has room for a multiple of 128 values.
   std::size_t (*draw_counts)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
                              std::int64_t step, std::uint32_t c3, std::size_t n,
-                             const std::int32_t* thresholds, std::size_t count, std::int32_t* out);
+                             const CountTable& table, std::int32_t* out);
   /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,

@@ -18,7 +18,7 @@ namespace {
 
 using Lanes = __m512i;
 constexpr std::size_t kLanes = 8;
-constexpr std::size_t kGroups = 4;
+constexpr std::size_t kGroups = 8;
 
 Lanes splat(std::uint32_t x) {
   return _mm512_set1_epi64(static_cast<long long>(x));
@@ -193,26 +193,38 @@ class PhiloxRun {
     }
   }
 
-  /// Fills words >> 1 of kGroups * kLanes counters from `block` on. Several groups at a time,
-  /// because each round waits for its multiplications.
-  void fill(std::uint32_t block, std::int32_t* out) const {
+  /// Writes words >> 1 of the counters from `block` on, n words, a multiple of 4 * kLanes.
+  template <std::size_t groups = kGroups>
+  void fill(std::uint32_t block, std::size_t n, std::int32_t* out) const {
+    constexpr std::size_t kWords = 4 * kLanes * groups;
+    for (; n >= kWords; n -= kWords, out += kWords) {
+      draw<groups>(block, out);
+      block += static_cast<std::uint32_t>(kWords / 4);
+    }
+    if constexpr (groups > 1) fill<groups / 2>(block, n, out);
+  }
+
+ private:
+  /// Several groups of kLanes counters at a time, because each round waits for its multiplications.
+  template <std::size_t groups>
+  void draw(std::uint32_t block, std::int32_t* out) const {
     const Lanes m0 = splat(kMultiplier0);
     const Lanes m1 = splat(kMultiplier1);
-    Lanes a[kGroups];
-    Lanes b[kGroups];
-    Lanes c[kGroups];
-    Lanes d[kGroups];
-    for (std::size_t g = 0; g < kGroups; ++g) {
+    Lanes a[groups];
+    Lanes b[groups];
+    Lanes c[groups];
+    Lanes d[groups];
+    for (std::size_t g = 0; g < groups; ++g) {
       const auto first = block + static_cast<std::uint32_t>(g * kLanes);
       d[g] = multiply(m0, add_lanes(splat(first), count_up()));
       c[g] = xor_lanes(high(d[g]), keys_[0].c);
     }
-    for (std::size_t g = 0; g < kGroups; ++g) {
+    for (std::size_t g = 0; g < groups; ++g) {
       b[g] = multiply(m1, c[g]);
       a[g] = xor_lanes(high(b[g]), keys_[1].a);
       c[g] = xor_lanes(d[g], keys_[1].c);
     }
-    for (std::size_t g = 0; g < kGroups; ++g) {
+    for (std::size_t g = 0; g < groups; ++g) {
       d[g] = multiply(m0, a[g]);
       const Lanes p1 = multiply(m1, c[g]);
       a[g] = mix(p1, b[g], keys_[2].a);
@@ -220,7 +232,7 @@ class PhiloxRun {
       c[g] = xor_lanes(high(d[g]), keys_[2].c);
     }
     for (int round = 3; round < 10; ++round) {
-      for (std::size_t g = 0; g < kGroups; ++g) {
+      for (std::size_t g = 0; g < groups; ++g) {
         const Lanes p0 = multiply(m0, a[g]);
         const Lanes p1 = multiply(m1, c[g]);
         a[g] = mix(p1, b[g], keys_[round].a);
@@ -229,12 +241,11 @@ class PhiloxRun {
         d[g] = p0;
       }
     }
-    for (std::size_t g = 0; g < kGroups; ++g) {
+    for (std::size_t g = 0; g < groups; ++g) {
       store_words(out + 4 * kLanes * g, pair(a[g], b[g]), pair(c[g], d[g]));
     }
   }
 
- private:
   RoundKey keys_[10];
 };
 

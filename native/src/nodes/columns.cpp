@@ -2,10 +2,31 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
 
 #include "nodes/parameters.hpp"
 
 namespace procgraph {
+namespace {
+
+using Repeated = std::shared_ptr<const Buffer<std::int32_t>>;
+
+/// A chunk of one value. Populations with the same parameters share it, so that it stays in the
+/// nearest cache from one to the next.
+Repeated repeated(std::int32_t value) {
+  static std::mutex mutex;
+  static std::unordered_map<std::int32_t, std::weak_ptr<const Buffer<std::int32_t>>> known;
+  const std::lock_guard lock(mutex);
+  if (Repeated found = known[value].lock()) return found;
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  auto made = std::make_shared<Buffer<std::int32_t>>(kChunk);
+  std::fill_n(made->data(), kChunk, value);
+  known[value] = made;
+  return made;
+}
+
+}  // namespace
 
 Columns::Columns(const Node& node) : node_(node) {
   for (const NamedTensor& column : node.columns) {
@@ -16,12 +37,16 @@ Columns::Columns(const Node& node) : node_(node) {
 }
 
 void Columns::set(ColumnValues& column, const void* data, bool common) {
-  const auto n = static_cast<std::size_t>(node_.n);
-  const std::size_t size = common ? kChunk : n;
-  if (column.data.size() != size || column.data.empty()) column.data = Buffer<std::int32_t>(size);
   column.common = common;
-  std::memcpy(column.data.data(), data, (common ? 1 : n) * sizeof(std::int32_t));
-  if (common) std::fill_n(column.data.data(), kChunk, column.data[0]);
+  if (common) {
+    std::int32_t value;
+    std::memcpy(&value, data, sizeof value);
+    column.data = repeated(value);
+  } else {
+    auto values = std::make_shared<Buffer<std::int32_t>>(static_cast<std::size_t>(node_.n));
+    std::memcpy(values->data(), data, values->size() * sizeof(std::int32_t));
+    column.data = std::move(values);
+  }
   ++changes_;
 }
 
@@ -35,7 +60,7 @@ const ColumnValues* Columns::find(std::string_view section, std::string_view nam
 
 Array Columns::read(const ColumnValues& column) const {
   Array out(column.spec->dtype, {column.common ? 1 : node_.n});
-  std::memcpy(out.data.get(), column.data.data(), out.nbytes());
+  std::memcpy(out.data.get(), column.data->data(), out.nbytes());
   return out;
 }
 

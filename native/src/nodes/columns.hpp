@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,10 +17,10 @@ constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
 
 /// Values that a kernel reads: one for all elements, repeated for a whole chunk, or one each.
 struct ColumnValues {
-  const NamedTensor* spec;
-  bool common;
+  const NamedTensor* spec = nullptr;
+  bool common = false;
   bool written = false;
-  Buffer<std::int32_t> data;  // bits of float32 or int32
+  std::shared_ptr<const Buffer<std::int32_t>> data;  // bits of float32 or int32
 };
 
 /// The columns of an element-wise node.

@@ -99,7 +99,7 @@ void ElementList::aim_columns() {
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
     pointers_[c] =
-        column.common ? const_cast<std::int32_t*>(column.data.data()) : values_[c].data();
+        column.common ? const_cast<std::int32_t*>(column.data->data()) : values_[c].data();
   }
   aimed_at_ = columns_.changes();
 }
@@ -109,7 +109,7 @@ void ElementList::run(const Records& records, std::size_t lane) {
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
     if (column.common) continue;
-    for (std::size_t i = 0; i < size_; ++i) values_[c][i] = column.data.data()[elements_[i]];
+    for (std::size_t i = 0; i < size_; ++i) values_[c][i] = column.data->data()[elements_[i]];
   }
   const std::size_t states = idle_ - first_state_;
   for (std::size_t s = 0; s < states; ++s) {

@@ -3,6 +3,7 @@
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
+#include "kernels/count_table.hpp"
 #include "nodes/elementwise_part.hpp"
 #include "nodes/overrides.hpp"
 
@@ -25,8 +26,9 @@ class Elementwise final : public RuntimeNode, private Draw {
               .columns = Columns(spec),
               .components = {},
               .input_scales = {},
-              .thresholds = {}} {
-    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
+              .thresholds = {},
+              .counting = {}} {
+    find_thresholds();
     build_components();
     build_layout();
     for (const auto& port : spec.inputs) {
@@ -128,7 +130,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     const ColumnValues* column = core_.columns.find(section, name);
     if (column == nullptr) no_parameter(section, name);
     core_.columns.write(*column, values);
-    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
+    find_thresholds();
   }
 
   std::vector<std::pair<std::string, std::string>> written_parameters() const override {
@@ -136,12 +138,16 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
  private:
+  void find_thresholds() {
+    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
+    if (!core_.thresholds.empty()) core_.counting = make_count_table(core_.thresholds);
+  }
+
   std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
                        std::int32_t* out) const override {
     const std::size_t count = core_.loops.draw_counts(
         core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4), step,
-        static_cast<std::uint32_t>(lane * 256), n, core_.thresholds.data(), core_.thresholds.size(),
-        out);
+        static_cast<std::uint32_t>(lane * 256), n, core_.counting, out);
     const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
     if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
       core_.loops.clamp_count(out, n, limit);

@@ -1,6 +1,7 @@
 #include "nodes/elementwise_part.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/channel.hpp"
 
@@ -9,6 +10,16 @@ namespace {
 
 alignas(64) constexpr std::int32_t kZeros[kChunk] = {};
 
+constexpr std::size_t kRoom = kChunk + 16;  // what `compact` wants, and a multiple of a line
+
+/// Memory for what lives no longer than a chunk. All parts that a thread runs share it, so that it
+/// stays in the nearest cache.
+std::int32_t* thread_workspace(std::size_t chunks) {
+  thread_local Buffer<std::int32_t> memory;
+  if (memory.size() < chunks * kRoom) memory = Buffer<std::int32_t>(chunks * kRoom);
+  return memory.data();
+}
+
 }  // namespace
 
 ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
@@ -16,9 +27,6 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       spans_(std::move(spans)),
       touched_(core.inputs.size()),
       gathered_(core.inputs.size()),
-      draws_(static_cast<std::size_t>(std::max(core.layout.draws, 1)) * kChunk),
-      event_index_(kChunk + 16),
-      event_payload_(kChunk + 16),
       first_state_(core.columns.all().size()),
       first_input_(first_state_ + core.states.size()),
       first_output_(first_input_ + core.inputs.size()),
@@ -26,8 +34,7 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
       strides_(pointers_.size()) {
   build_inputs();
   build_emitters();
-  const auto draws = static_cast<std::size_t>(core.layout.draws);
-  for (std::size_t r = 0; r < draws; ++r) draw_pointers_.push_back(draws_.data() + r * kChunk);
+  draw_pointers_.resize(static_cast<std::size_t>(core.layout.draws));
   args_ = {0,
            pointers_.data(),
            pointers_.data() + first_state_,
@@ -55,7 +62,6 @@ void ElementwisePart::build_inputs() {
     for (const DenseFeed& feed : input.feeds) {
       if (feed.rows->draw() != nullptr) drawn_.push_back({feed.source, 0});
     }
-    gathered_[i] = Buffer<std::uint32_t>(kChunk);
   }
 }
 
@@ -73,13 +79,36 @@ void ElementwisePart::build_emitters() {
     emitter.first = static_cast<std::size_t>(component.first);
     emitter.factor = component.factor;
     emitter.pending.resize(spans_.size());
-    if (emitter.store == Store::array || emitter.store == Store::dense) continue;
-    emitter.scratch = Buffer<std::int32_t>(kChunk);
-    point(first_output_ + i, emitter.scratch.data(), 0);
   }
 }
 
+void ElementwisePart::aim_workspace() {
+  const std::size_t draws = std::max<std::size_t>(draw_pointers_.size(), 1);
+  const std::size_t chunks = draws + fed_.size() + emitters_.size() + 2;
+  // A kernel of the host language may come to run another engine on this thread.
+  const bool own = core_.kernel.fn == nullptr;
+  if (own && own_workspace_.empty()) own_workspace_ = Buffer<std::int32_t>(chunks * kRoom);
+  std::int32_t* at = own ? own_workspace_.data() : thread_workspace(chunks);
+  if (at == workspace_) return;
+  workspace_ = at;
+  const auto take = [&] { return std::exchange(at, at + kRoom); };
+  draws_ = at;
+  at += (draws - 1) * kRoom;
+  take();
+  for (std::size_t r = 0; r < draw_pointers_.size(); ++r) draw_pointers_[r] = draws_ + r * kRoom;
+  for (const std::size_t i : fed_) gathered_[i] = reinterpret_cast<std::uint32_t*>(take());
+  for (std::size_t i = 0; i < emitters_.size(); ++i) {
+    Emitter& emitter = emitters_[i];
+    if (emitter.store == Store::array || emitter.store == Store::dense) continue;
+    emitter.scratch = take();
+    point(first_output_ + i, emitter.scratch, 0);
+  }
+  event_index_ = take();
+  event_payload_ = take();
+}
+
 void ElementwisePart::run(std::int64_t step, bool ticks) {
+  aim_workspace();
   for (const std::size_t i : summed_) touched_[i] = !core_.inputs[i].clean();
   for (Emitter& emitter : emitters_) {
     emitter.any = false;
@@ -119,7 +148,7 @@ void ElementwisePart::aim_fixed(const Span& span) {
   constexpr std::size_t kItem = sizeof(std::int32_t);
   for (std::size_t i = 0; i < core_.columns.all().size(); ++i) {
     const ColumnValues& column = core_.columns.all()[i];
-    point(i, column.data.data() + (column.common ? 0 : span.begin),
+    point(i, column.data->data() + (column.common ? 0 : span.begin),
           column.common ? 0 : kChunk * kItem);
   }
   for (std::size_t i = 0; i < core_.states.size(); ++i) {
@@ -144,7 +173,7 @@ void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
             kChunk * sizeof(std::uint32_t));
     }
   }
-  for (const std::size_t i : fed_) point(first_input_ + i, gathered_[i].data(), 0);
+  for (const std::size_t i : fed_) point(first_input_ + i, gathered_[i], 0);
 }
 
 void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::size_t span) {
@@ -192,7 +221,7 @@ void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t
   if (!draw_pointers_.empty()) draw(step, span.lane, begin, n);
   args_.n = static_cast<std::int64_t>(n);
   if (!core_.thresholds.empty()) {
-    core_.loops.count_above(draws_.data(), n, core_.thresholds.data(), core_.thresholds.size(),
+    core_.loops.count_above(draws_, n, core_.counting,
                             static_cast<std::int32_t*>(pointers_[first_output_]));
   } else if (core_.kernel.fn != nullptr) {
     core_.kernel.fn(&args_);
@@ -210,7 +239,7 @@ void ElementwisePart::draw(std::int64_t step, std::size_t lane, std::size_t begi
   for (std::size_t r = 0; r < draw_pointers_.size(); ++r) {
     core_.loops.philox_fill(core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4),
                             (n + 3) / 4, static_cast<std::uint64_t>(step),
-                            static_cast<std::uint32_t>(lane * 256 + r), draws_.data() + r * kChunk);
+                            static_cast<std::uint32_t>(lane * 256 + r), draws_ + r * kRoom);
   }
 }
 
@@ -222,15 +251,15 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
     const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
-      const std::int32_t* payloads = draws_.data();
+      const std::int32_t* payloads = draws_;
       if (const Draw* draw = feed.rows->draw()) {
-        (drawn++)->events += draw->payloads(step, span.lane, begin, n, draws_.data());
+        (drawn++)->events += draw->payloads(step, span.lane, begin, n, draws_);
       } else {
         payloads = feed.rows->row(step - feed.delay, span.lane) + begin;
       }
-      core_.loops.add_products(gathered_[i].data(), base, payloads,
+      core_.loops.add_products(gathered_[i], base, payloads,
                                feed.weights.data() + (common ? 0 : begin), common, n);
-      base = gathered_[i].data();
+      base = gathered_[i];
     }
   }
 }
@@ -243,14 +272,14 @@ void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t beg
     const std::size_t element = emitter.first + begin;
     if (emitter.store == Store::list) {
       const std::size_t count =
-          core_.loops.compact(emitter.scratch.data(), n, static_cast<std::int32_t>(element), limit,
-                              event_index_.data(), event_payload_.data());
-      if (count != 0) emitter.list->append(event_index_.data(), event_payload_.data(), count);
+          core_.loops.compact(emitter.scratch, n, static_cast<std::int32_t>(element), limit,
+                              event_index_, event_payload_);
+      if (count != 0) emitter.list->append(event_index_, event_payload_, count);
     } else if (emitter.store == Store::dense) {
       auto* row = static_cast<std::int32_t*>(pointers_[first_output_ + i]);
       emitter.count += static_cast<std::int64_t>(core_.loops.clamp_count(row, n, limit));
     } else if (emitter.store == Store::current) {
-      const auto* values = reinterpret_cast<const float*>(emitter.scratch.data());
+      const auto* values = reinterpret_cast<const float*>(emitter.scratch);
       emitter.any |= core_.loops.to_fixed(values, n, port.bound, emitter.factor,
                                           emitter.output->current(step, span.lane) + element);
     }

@@ -31,6 +31,7 @@ struct ElementwiseCore {
   std::vector<float> input_scales;
   /// Where not empty, the kernel only counts how many of these are below its draw.
   std::vector<std::int32_t> thresholds;
+  CountTable counting;  // of the thresholds
 };
 
 /// Ranges of elements that one thread computes, with the memory that it needs for that. Valid for
@@ -65,9 +66,9 @@ class ElementwisePart {
     Output* output;
     std::size_t first;
     float factor;
-    Buffer<std::int32_t> scratch;
-    std::vector<EventList> pending;  // per span
-    EventList* list = nullptr;       // of the span at work
+    std::int32_t* scratch = nullptr;  // where values are not computed in place
+    std::vector<EventList> pending;   // per span
+    EventList* list = nullptr;        // of the span at work
     bool any = false;
     std::int64_t count = 0;
   };
@@ -82,6 +83,7 @@ class ElementwisePart {
 
   void build_inputs();
   void build_emitters();
+  void aim_workspace();
   void pull(std::int64_t step, const Span& span);
   void keep_outputs(std::int64_t step, const Span& span);
   void aim_fixed(const Span& span);
@@ -100,17 +102,20 @@ class ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  std::vector<Feeder> feeders_;                  // channels to pull
-  std::vector<std::size_t> summed_;              // inputs with sums
-  std::vector<std::size_t> held_;                // array inputs
-  std::vector<std::size_t> fed_;                 // inputs with feeds
-  std::vector<std::uint8_t> touched_;            // per input: there is something in its sums
-  std::vector<Buffer<std::uint32_t>> gathered_;  // per input, for its feeds
-  std::vector<Drawn> drawn_;                     // feeds that are drawn here, in order
-  std::vector<Emitter> emitters_;                // per component
-  Buffer<std::int32_t> draws_;
-  Buffer<std::int32_t> event_index_;
-  Buffer<std::int32_t> event_payload_;
+  std::vector<Feeder> feeders_;           // channels to pull
+  std::vector<std::size_t> summed_;       // inputs with sums
+  std::vector<std::size_t> held_;         // array inputs
+  std::vector<std::size_t> fed_;          // inputs with feeds
+  std::vector<std::uint8_t> touched_;     // per input: there is something in its sums
+  std::vector<std::uint32_t*> gathered_;  // per input, for its feeds
+  std::vector<Drawn> drawn_;              // feeds that are drawn here, in order
+  std::vector<Emitter> emitters_;         // per component
+  Buffer<std::int32_t> own_workspace_;
+  // In a workspace that all parts on this thread share.
+  std::int32_t* workspace_ = nullptr;
+  std::int32_t* draws_ = nullptr;
+  std::int32_t* event_index_ = nullptr;
+  std::int32_t* event_payload_ = nullptr;
   std::size_t first_state_;
   std::size_t first_input_;
   std::size_t first_output_;

@@ -26,7 +26,7 @@ std::vector<std::int32_t> useful_thresholds(const ElementwiseAttrs& attrs,
     return {};
   }
   std::vector<std::int32_t> thresholds;
-  for (const ColumnValues& column : columns) thresholds.push_back(column.data[0]);
+  for (const ColumnValues& column : columns) thresholds.push_back((*column.data)[0]);
   std::sort(thresholds.begin(), thresholds.end());
   if (thresholds.front() < -1) return {};  // not from a compiler; the loop would overflow
   // One is kept in any case: no thresholds at all mean that this is no counter.

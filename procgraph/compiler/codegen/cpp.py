@@ -27,7 +27,7 @@ _FLOAT_CALL = {"sqrt": "std::sqrt", "floor": "std::floor"}
 _HELPER = {"to_int", "shl", "shr", "bitand", "bitor", "bitxor", "float_bits", "bits_float", "abs", "neg"}
 
 # Integer arithmetic wraps, which signed C++ arithmetic must not do; conversions follow time-and-numbers section 6.
-# A bool is a mask (0 or -1) and a choice is bit arithmetic: compilers turn ?: into jumps, and such a loop has no vector form.
+# Both sides of a choice are at hand before it, so that compilers blend vectors instead of jumping.
 PRELUDE = """\
 #include <cmath>
 #include <cstdint>
@@ -83,14 +83,12 @@ using u32 = std::uint32_t;
   std::memcpy(&value, &a, sizeof value);
   return value;
 }
-[[maybe_unused]] inline i32 mask(bool a) { return -static_cast<i32>(a); }
-[[maybe_unused]] inline i32 truth(i32 a) { return a & 1; }
-[[maybe_unused]] inline i32 select(i32 m, i32 a, i32 b) { return (m & a) | (~m & b); }
-[[maybe_unused]] inline float select(i32 m, float a, float b) { return bits_float(select(m, float_bits(a), float_bits(b))); }
+[[maybe_unused]] inline i32 select(bool m, i32 a, i32 b) { return m ? a : b; }
+[[maybe_unused]] inline float select(bool m, float a, float b) { return m ? a : b; }
 [[maybe_unused]] inline i32 to_int(float a) {
-  const float v = select(mask(a == a), a, 0.0F);
-  const float low = select(mask(v < -2147483520.0F), -2147483520.0F, v);
-  return static_cast<i32>(select(mask(low > 2147483520.0F), 2147483520.0F, low));
+  const float v = select(a == a, a, 0.0F);
+  const float low = select(v < -2147483520.0F, -2147483520.0F, v);
+  return static_cast<i32>(select(low > 2147483520.0F, 2147483520.0F, low));
 }
 """
 
@@ -98,7 +96,7 @@ using u32 = std::uint32_t;
 def _constant(operation: Operation) -> str:
     value = operation.value
     if operation.dtype == "bool":
-        return "-1" if value else "0"
+        return "true" if value else "false"
     if operation.dtype == "int32":
         return "INT32_MIN" if value == -(2**31) else str(value)
     return f"{float(np.float32(value)).hex()}F"
@@ -114,19 +112,19 @@ def _expression(operation: Operation, kernel: Kernel) -> str:
     if op in _FLOAT_INFIX:
         return f"{op}({args[0]}, {args[1]})" if integer else f"{args[0]} {_FLOAT_INFIX[op]} {args[1]}"
     if op in _COMPARE:
-        return f"mask({args[0]} {_COMPARE[op]} {args[1]})"
+        return f"{args[0]} {_COMPARE[op]} {args[1]}"
     if op in _LOGIC:
         return f"{args[0]} {_LOGIC[op]} {args[1]}"
     if op in ("min", "max"):
-        return f"select(mask({args[0]} {'<' if op == 'min' else '>'} {args[1]}), {args[0]}, {args[1]})"
+        return f"select({args[0]} {'<' if op == 'min' else '>'} {args[1]}, {args[0]}, {args[1]})"
     if op == "where":
         return f"select({', '.join(args)})"
     if op == "not":
-        return f"~{args[0]}"
+        return f"!{args[0]}"
     if op == "to_float":
-        return f"static_cast<float>({args[0] if integer else f'truth({args[0]})'})"
+        return f"static_cast<float>({args[0]})"
     if op == "to_int" and of == "bool":
-        return f"truth({args[0]})"
+        return f"static_cast<i32>({args[0]})"
     if op in _FLOAT_CALL:
         return f"{_FLOAT_CALL[op]}({args[0]})"
     if op in _HELPER:
@@ -178,7 +176,7 @@ def _load(operation: Operation, kernel: Kernel) -> str:
     if declared.kind == "current":
         return f"static_cast<float>({pointer}) * input_{name}_scale"
     if operation.dtype == "bool":
-        return f"mask({pointer})"
+        return f"{pointer} != 0"
     return f"static_cast<{_C_TYPES[operation.dtype]}>({pointer})"
 
 
@@ -191,13 +189,12 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
     for index, operation in enumerate(kernel.operations):
         text = _load(operation, kernel) if operation.op == "arg" else _expression(operation, kernel)
         lines.append(
-            f"    const {'i32' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};"
+            f"    const {'bool' if operation.dtype == 'bool' else _C_TYPES[operation.dtype]} t{index} = {text};"
         )
     for state, following in zip(kernel.states, kernel.next_states, strict=True):
         lines.append(f"    state_{state.name}_p[i] = t{following};")
     for i, output in enumerate(kernel.outputs):
-        value = f"truth(t{output.value})" if kernel.operations[output.value].dtype == "bool" else f"t{output.value}"
-        lines.append(f"    out{i}[i] = static_cast<{_C_TYPES[output.dtype]}>({value});")
+        lines.append(f"    out{i}[i] = static_cast<{_C_TYPES[output.dtype]}>(t{output.value});")
     return "\n".join([*lines, "  }", "}"])
 
 

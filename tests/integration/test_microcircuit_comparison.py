@@ -27,7 +27,10 @@ def test_distance_is_that_of_scipy(compare: Any) -> None:
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=300).round(1), rng.normal(0.2, size=200).round(1)
-    assert compare.distance(a, b) == pytest.approx(stats.ks_2samp(a, b).statistic)
+    theirs = stats.ks_2samp(a, b)
+    assert compare.distance(a, b) == pytest.approx(theirs.statistic)
+    assert compare.probability(a, b) == pytest.approx(theirs.pvalue, abs=0.02)
+    assert compare.probability(a, a) == 1.0
 
 
 def test_same_distribution_passes_the_threshold_in_one_of_twenty(compare: Any) -> None:

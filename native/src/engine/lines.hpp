@@ -2,8 +2,32 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <vector>
 
 namespace procgraph {
+
+constexpr std::size_t kLineBytes = 64;
+
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}  // NOLINT: a conversion
+  T* allocate(std::size_t n) {
+    if (n > (PTRDIFF_MAX - kLineBytes) / sizeof(T)) throw std::bad_array_new_length();
+    const std::size_t bytes = (n * sizeof(T) + kLineBytes - 1) / kLineBytes * kLineBytes;
+    return static_cast<T*>(::operator new(bytes, std::align_val_t{kLineBytes}));
+  }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{kLineBytes}); }
+  bool operator==(const LineAllocator&) const = default;
+};
+
+/// Shares no cache line with anything else: for what a thread writes all the time, which would slow
+/// down another that uses the same line.
+template <class T>
+using LineVector = std::vector<T, LineAllocator<T>>;
 
 /// Sums of one cache line: an input begins at a line of its own.
 constexpr std::size_t kSumsPerLine = 16;

@@ -11,9 +11,9 @@ namespace procgraph {
 namespace {
 
 // Longer than a small serial level, shorter than a time slice.
-constexpr std::int64_t kSpinNs = 40'000;
+constexpr std::int64_t kSpinNs = 50'000;
 // Longer than threads usually wait for each other within a step.
-constexpr std::int64_t kShortestSpinNs = 10'000;
+constexpr std::int64_t kShortestSpinNs = 25'000;
 constexpr int kPausesPerLook = 8;
 
 void pause() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/lines.hpp"
 #include "engine/runtime_node.hpp"
 #include "nodes/columns.hpp"
 #include "random/philox.hpp"
@@ -36,7 +37,7 @@ struct ElementwiseCore {
 
 /// Ranges of elements that one thread computes, with the memory that it needs for that. Valid for
 /// one plan: what is fused and what is dense is looked up once.
-class ElementwisePart {
+class alignas(kLineBytes) ElementwisePart {
  public:
   struct Span {
     std::size_t lane;
@@ -67,7 +68,7 @@ class ElementwisePart {
     std::size_t first;
     float factor;
     std::int32_t* scratch = nullptr;  // where values are not computed in place
-    std::vector<EventList> pending;   // per span
+    LineVector<EventList> pending;    // per span
     EventList* list = nullptr;        // of the span at work
     bool any = false;
     std::int64_t count = 0;
@@ -102,14 +103,14 @@ class ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  std::vector<Feeder> feeders_;           // channels to pull
-  std::vector<std::size_t> summed_;       // inputs with sums
-  std::vector<std::size_t> held_;         // array inputs
-  std::vector<std::size_t> fed_;          // inputs with feeds
-  std::vector<std::uint8_t> touched_;     // per input: there is something in its sums
-  std::vector<std::uint32_t*> gathered_;  // per input, for its feeds
-  std::vector<Drawn> drawn_;              // feeds that are drawn here, in order
-  std::vector<Emitter> emitters_;         // per component
+  std::vector<Feeder> feeders_;          // channels to pull
+  std::vector<std::size_t> summed_;      // inputs with sums
+  std::vector<std::size_t> held_;        // array inputs
+  std::vector<std::size_t> fed_;         // inputs with feeds
+  LineVector<std::uint8_t> touched_;     // per input: there is something in its sums
+  LineVector<std::uint32_t*> gathered_;  // per input, for its feeds
+  LineVector<Drawn> drawn_;              // feeds that are drawn here, in order
+  LineVector<Emitter> emitters_;         // per component
   Buffer<std::int32_t> own_workspace_;
   // In a workspace that all parts on this thread share.
   std::int32_t* workspace_ = nullptr;
@@ -120,9 +121,9 @@ class ElementwisePart {
   std::size_t first_input_;
   std::size_t first_output_;
   // Columns, states, inputs, outputs; and how far each moves from chunk to chunk.
-  std::vector<void*> pointers_;
+  LineVector<void*> pointers_;
   std::vector<std::size_t> strides_;
-  std::vector<const std::int32_t*> draw_pointers_;
+  LineVector<const std::int32_t*> draw_pointers_;
   pg_kernel_args args_{};
   int aimed_at_ = -1;  // number of column changes when columns and states were aimed at last
 };

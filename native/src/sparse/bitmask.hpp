@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/lines.hpp"
 #include "sparse/builder.hpp"
 #include "sparse/member.hpp"
 
@@ -30,14 +31,14 @@ class BitmaskTable {
   std::size_t bytes() const;
 
  private:
-  struct Part {
+  struct alignas(kLineBytes) Part {
     std::uint64_t begin = 0;  ///< positions in the arena
     std::uint64_t end = 0;
     std::size_t words = 0;                   ///< of a row: whole blocks
     os::Pages bits;                          ///< a row for each source, then one of zeros
     std::vector<std::uint32_t> extra_begin;  ///< by source
     std::vector<std::int32_t> extras;
-    std::vector<const std::uint64_t*> rows;  ///< of the spikes at hand
+    LineVector<const std::uint64_t*> rows;  ///< of the spikes at hand
 
     std::uint64_t* row(std::size_t source) const {
       return bits.as<std::uint64_t>() + source * words;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/arena.hpp"
+#include "engine/lines.hpp"
 #include "engine/ports.hpp"
 #include "procgraph/engine.hpp"
 #include "sparse/bitmask.hpp"
@@ -44,12 +45,12 @@ class DeliveryTable {
   TableStorage storage() const;
 
  private:
-  using Bucket = std::vector<SegmentCursor>;
-  struct Calendar {
-    std::vector<Bucket> buckets;  // by step modulo their number
+  using Bucket = LineVector<SegmentCursor>;
+  struct alignas(kLineBytes) Calendar {
+    LineVector<Bucket> buckets;  // by step modulo their number
     std::size_t in_flight = 0;
   };
-  struct Partition {
+  struct alignas(kLineBytes) Partition {
     Rows rows;
     std::vector<Calendar> calendars;  // by lane
   };
@@ -57,7 +58,6 @@ class DeliveryTable {
   std::size_t bucket_of(std::int64_t step) const {
     return static_cast<std::size_t>(static_cast<std::uint64_t>(step) & bucket_mask_);
   }
-  void size_calendars();
   void absorb(std::int64_t emitted, std::int64_t due_from, Partition& part, std::size_t lane);
   void run_segments(Bucket& bucket, std::uint32_t* sums);
   /// Marks the sums that a bucket adds to, for event-driven targets.

@@ -15,7 +15,6 @@ __all__ = [
     "ConnectionError",
     "CycleError",
     "DeviceError",
-    "Findings",
     "ModelError",
     "ParameterError",
     "ProcgraphError",

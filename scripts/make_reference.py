@@ -349,7 +349,7 @@ def default_of(value: object) -> str:
 def errors_page() -> str:
     """The exceptions, with their bases."""
     text = f"# Errors\n\n{markdown(inspect.cleandoc(errors.__doc__ or ''))}\n\n`from procgraph.errors import …`.\n\n"
-    classes = [c for c in map(vars(errors).get, errors.__all__) if isinstance(c, type) and issubclass(c, Exception)]
+    classes = [getattr(errors, n) for n in errors.__all__ if isinstance(getattr(errors, n), type)]
     rows = ((code(c.__name__), ", ".join(f"`{b.__name__}`" for b in c.__bases__), first_line(c)) for c in classes)
     return text + table(("error", "is a", "meaning"), rows)
 

@@ -48,6 +48,23 @@ std::vector<float> expected_currents(const std::vector<Synapse>& synapses,
 
 /// Runs source -> synapse node and compares every current; then again without a recorder on the
 /// current, where it is added straight to the target.
+/// The same spikes where nothing may be stored that can be made anew.
+void check_without_memory(const std::shared_ptr<const Program>& program, Recording& wanted) {
+  EngineOptions options;
+  options.synapse_memory = 1;
+  Engine engine(program, {}, 1, KernelRegistry::process(), options);
+  const auto* attrs = std::get_if<SparseAttrs>(&program->nodes[1].attrs);
+  const bool anew = attrs != nullptr && attrs->can_be_procedural();
+  CHECK_EQUAL(engine.storage()[0].format == "procedural", anew);
+  const int spikes = engine.record_output("t", "s_out");
+  engine.run(kSteps);
+  Recording found = engine.recorded(spikes);
+  CHECK_EQUAL(found.index.count(), wanted.index.count());
+  CHECK(std::equal(found.index.as<std::int32_t>(),
+                   found.index.as<std::int32_t>() + found.index.count(),
+                   wanted.index.as<std::int32_t>()));
+}
+
 void check_node(Builder& b, NodeSpec node, const std::vector<Synapse>& synapses, std::int64_t n_pre,
                 std::int64_t n_post) {
   Sequence random(static_cast<std::uint64_t>(synapses.size()));
@@ -76,6 +93,7 @@ void check_node(Builder& b, NodeSpec node, const std::vector<Synapse>& synapses,
   CHECK_EQUAL(x.index.count(), y.index.count());
   CHECK(std::equal(x.index.as<std::int32_t>(), x.index.as<std::int32_t>() + x.index.count(),
                    y.index.as<std::int32_t>()));
+  check_without_memory(program, x);
   // The current that fusion has skipped is made up for in a checkpoint.
   State a = recorded.export_state();
   State c = fused.export_state();
@@ -335,6 +353,19 @@ TEST(rule_fixed_probability) {
   wrong.schedule(0);
   const auto program = wrong.load();
   CHECK_THROWS(format, Engine{program});
+}
+
+TEST(only_rules_by_sources_can_go_unstored) {
+  Builder b;
+  NodeSpec node = rule_node(b, "fixed_in_degree", 6, 13, 2, true, true, 26, {0.5f});
+  ++node.attr_count;
+  node.attrs = [before = node.attrs](Packer& out) {
+    before(out);
+    out.text("storage", "procedural");
+  };
+  b.node(std::move(node));
+  b.schedule(0);
+  CHECK_THROWS(format, b.load());
 }
 
 TEST(weights_at_run_time) {

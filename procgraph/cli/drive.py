@@ -20,7 +20,7 @@ from procgraph.runtime.runtime import Runtime
 __all__ = ["End", "Plan", "drive", "is_done"]
 
 TICK_S = 0.1
-GRACE_S = 0.7  # how long after Ctrl-C a Python model may take to return
+GRACE_S = 0.7  # how long a Python model may take to return once the run is told to stop
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
-        self.since = 0.0
+        self._asked: float | None = None  # when the run was first told to stop
         self._before: Any = None
 
     def __enter__(self) -> _Interrupts:
@@ -82,8 +82,6 @@ class _Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self.count:
-            self.since = time.monotonic()  # before the count, which the other thread reads first
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
@@ -93,7 +91,9 @@ class _Interrupts:
         if not self.count:
             return
         rt.stop()
-        if time.monotonic() - self.since > GRACE_S and self.count == 1 and hasattr(signal, "pthread_kill"):
+        if self._asked is None:
+            self._asked = time.monotonic()  # not at Ctrl-C: on a busy machine, this thread may come late
+        if time.monotonic() - self._asked > GRACE_S and self.count == 1 and hasattr(signal, "pthread_kill"):
             signal.pthread_kill(main, signal.SIGINT)
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import procgraph as pg
 from procgraph.cli.app import app
 from procgraph.cli.progress import Building
+from procgraph.errors import ParameterError
 from procgraph.ir.connectivity import expand
 from procgraph.processes import LIF, AllToAll, Conv2d, Dense, OneToOne, Plastic, PoissonSource, Sparse
 from procgraph.processes.rules import PairSTDP
@@ -122,6 +123,77 @@ def brunel(n: int) -> Graph:
     for count, weight in ((n // 4, 0.02), (n // 5, -0.01)):
         source >> Sparse(weight, rule="fixed_in_degree", count=count, n_pre=n, n_post=1000, delay=2) >> target
     return pg.Graph(source, target, seed=3)
+
+
+def remade(storage: str, weights: Any, **rule: Any) -> Graph:
+    source, target = PoissonSource(name="source", shape=200, rate=40.0), LIF(name="target", shape=200, v_th=0.8)
+    synapses = Sparse(weights, n_pre=200, n_post=200, delay=3, storage=storage, name="synapses", **rule)
+    source >> synapses >> target
+    return pg.Graph(source, target, seed=5)
+
+
+def outcome(graph: Graph, device: str = "cpu", **options: Any) -> tuple[bytes, object, list[dict[str, Any]]]:
+    with pg.compile(graph, devices=device, **options) as rt:
+        rt.run(steps=150)
+        return rt.get("target.v").tobytes(), rt.stats()["events"], rt.storage() if device == "cpu" else []
+
+
+@pytest.mark.parametrize("weights", [0.05, pg.Normal(0.05, 0.02)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "fixed_probability", "p": 0.2},
+        {"rule": "fixed_probability", "p": 0.0},
+        {"rule": "fixed_out_degree", "count": 30, "autapses": False},
+        {"rule": "fixed_out_degree", "count": 30, "multapses": False},
+    ],
+)
+def test_synapses_that_are_not_stored_give_the_same_spikes(weights: Any, rule: dict[str, Any]) -> None:
+    stored, anew = (outcome(remade(storage, weights, **rule)) for storage in ("auto", "procedural"))
+    reference = outcome(remade("procedural", weights, **rule), "reference")
+    assert stored[:2] == anew[:2] == reference[:2]
+    row = anew[2][0]
+    assert (row["format"], row["delivery"], row["synapses"]) == ("procedural", "node", stored[2][0]["synapses"])
+    assert row["bytes"] <= 8 * 201 + 4 * 65536  # where each source begins, and the table of weights
+
+
+def test_weights_of_synapses_that_are_not_stored_can_be_set() -> None:
+    rule = {"rule": "fixed_probability", "p": 0.2}
+    found = []
+    for storage in ("auto", "procedural"):
+        with pg.compile(remade(storage, pg.Normal(0.05, 0.02), **rule), devices="cpu") as rt:
+            rt.run(steps=40)
+            weights = rt.get("synapses.weights")
+            rt.set("synapses.weights", weights[::-1].copy())
+            rt.run(steps=40)
+            found.append((weights.tobytes(), rt.get("target.v").tobytes(), rt.stats()["events"]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"rule": "fixed_in_degree", "count": 3}, "allowed with rule= fixed_probability or fixed_out_degree"),
+        ({"rule": "fixed_out_degree", "count": 3, "delay": pg.Uniform(1.0, 5.0)}, "and one delay"),
+        ({"pre": [0], "post": [1]}, "allowed with rule="),
+    ],
+)
+def test_what_cannot_be_made_anew(options: dict[str, Any], wrong: str) -> None:
+    source, target = PoissonSource(shape=20, rate=1.0), LIF(shape=20)
+    source >> Sparse(0.1, n_pre=20, n_post=20, storage="procedural", **options) >> target
+    with pytest.raises(ParameterError, match=wrong):
+        pg.compile(pg.Graph(source, target))
+
+
+def test_synapses_that_learn_are_stored() -> None:
+    source, target = PoissonSource(shape=20, rate=1.0), LIF(shape=20)
+    initial = Sparse(0.1, rule="fixed_probability", p=0.5, n_pre=20, n_post=20, storage="procedural")
+    learning = Plastic(initial, PairSTDP())
+    source.s_out.connect(learning.s_in)
+    target.s_out.connect(learning.post_in, delay=1)
+    learning.a_out.connect(target.a_in)
+    with pytest.raises(ParameterError, match="synapses that learn are stored"):
+        pg.compile(pg.Graph(source, target))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])

@@ -125,6 +125,13 @@ struct SparseAttrs : SynapseAttrs {
   Rule rule;
   const Tensor* weight_table = nullptr;  ///< 65536 equally likely weights; null where given
   const Tensor* delay_table = nullptr;   ///< likewise delays
+  bool procedural = false;               ///< made again at every event instead of stored
+
+  /// Whether the synapses of one source can be made for themselves, and are due at once.
+  bool can_be_procedural() const {
+    return pre == nullptr && delay_table == nullptr && delays.each == nullptr &&
+           (rule.kind == RuleKind::fixed_out_degree || rule.kind == RuleKind::fixed_probability);
+  }
 };
 struct OneToOneAttrs : SynapseAttrs {};
 struct AllToAllAttrs : SynapseAttrs {};

@@ -7,6 +7,7 @@
 #include "engine/dense_events.hpp"
 #include "engine/engine_impl.hpp"
 #include "format/text.hpp"
+#include "os/memory.hpp"
 #include "synapses/plastic_node.hpp"
 #include "synapses/synapse_node.hpp"
 
@@ -80,6 +81,8 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
   join_channels();
   place_sums();
   for (auto& node : nodes) node->finish_build();
+  const std::size_t memory = options.synapse_memory;
+  limit_memory(nodes, memory != 0 ? memory : os::free_memory() / 4 * 3);
   tables = std::make_unique<SparseTables>(nodes, arena, options.threads, *isa.loops);
   for (auto& node : nodes) {
     if (node->spec().is_host()) hosts.push_back({node.get()});

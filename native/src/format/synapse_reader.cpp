@@ -163,6 +163,14 @@ void read_values(const Field& attrs, const ReadContext& context, SparseAttrs& ou
   set_extremes(out.delays, out.delay_table->as<std::int32_t>());
 }
 
+void read_storage(const Field& attrs, SparseAttrs& out) {
+  const auto storage = attrs.find("storage");
+  if (!storage) return;
+  if (storage->str() != "procedural") storage->fail("is not 'procedural'");
+  if (!out.can_be_procedural()) storage->fail("needs a rule by sources and one delay");
+  out.procedural = true;
+}
+
 Attrs read_sparse(const Field& attrs, const ReadContext& context) {
   SparseAttrs out;
   out.n_pre = read_n(attrs, "n_pre", context);
@@ -173,6 +181,7 @@ Attrs read_sparse(const Field& attrs, const ReadContext& context) {
     read_listed(attrs, context, out);
   }
   read_values(attrs, context, out);
+  read_storage(attrs, out);
   if (uncounted(out)) count_distance_rule(attrs, context, out);
   return out;
 }

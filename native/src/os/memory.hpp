@@ -5,6 +5,9 @@
 
 namespace procgraph::os {
 
+/// Bytes that this process can take without others being swapped out; SIZE_MAX where unknown.
+std::size_t free_memory();
+
 /// Zeroed memory for large tables, on huge pages where the system has them to give.
 class Pages {
  public:

@@ -6,9 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <limits>
 #include <new>
+#include <string>
 
 #include "os/memory.hpp"
 #include "os/storage.hpp"
@@ -59,6 +68,40 @@ std::unique_ptr<Storage> map_file(const std::string& utf8_path) {
   if (code != 0) fail(utf8_path, code);
   return std::make_unique<Mapping>(data, static_cast<std::size_t>(status.st_size));
 }
+
+#if defined(__APPLE__)
+std::size_t free_memory() {
+  std::uint64_t bytes = 0;
+  std::size_t size = sizeof bytes;
+  // What is free hardly says what could be; half of all is a careful guess.
+  if (sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) != 0) return SIZE_MAX;
+  return static_cast<std::size_t>(bytes / 2);
+}
+#else
+namespace {
+
+/// The number in a file of the kernel, behind `key` where there is one; SIZE_MAX if there is none.
+std::size_t number_in(const char* path, const std::string& key = "") {
+  std::ifstream file(path);
+  std::string word;
+  while (!key.empty() && word != key && file >> word) {
+  }
+  std::size_t number = 0;
+  return file >> number ? number : SIZE_MAX;
+}
+
+}  // namespace
+
+std::size_t free_memory() {
+  const std::size_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
+  const std::size_t all = kilobytes == SIZE_MAX ? SIZE_MAX : 1024 * kilobytes;
+  // Of a container.
+  const std::size_t most = number_in("/sys/fs/cgroup/memory.max");
+  const std::size_t taken = number_in("/sys/fs/cgroup/memory.current");
+  if (most == SIZE_MAX || taken == SIZE_MAX) return all;
+  return std::min(all, most - std::min(most, taken));
+}
+#endif
 
 Pages::Pages(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;

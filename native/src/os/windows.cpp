@@ -76,6 +76,13 @@ std::unique_ptr<Storage> map_file(const std::string& utf8_path) {
 }
 
 // Huge pages would need a privilege that users do not have.
+std::size_t free_memory() {
+  MEMORYSTATUSEX status = {};
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) != 0 ? static_cast<std::size_t>(status.ullAvailPhys)
+                                            : SIZE_MAX;
+}
+
 Pages::Pages(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   data_ = VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);

@@ -47,13 +47,14 @@ class Expansion {
         key_(split(attrs.rule.key)),
         begin_(static_cast<std::uint32_t>(std::max(range.begin, 0))),
         end_(static_cast<std::uint32_t>(std::min(range.end, attrs.n_pre))),
+        first_(range.first),
         visit_(visit),
         drawn_(attrs.weight_table != nullptr || attrs.delay_table != nullptr),
-        pre_(kSynapseRun),
-        post_(kSynapseRun),
-        partner_(kSynapseRun),
-        words_(4 * kSynapseRun + 64),
-        drawn_words_(kSynapseRun + 64) {}
+        pre_(memory().pre),
+        post_(memory().post),
+        partner_(memory().partner),
+        words_(memory().words),
+        drawn_words_(memory().drawn_words) {}
 
   void run() {
     switch (rule_.kind) {
@@ -75,6 +76,19 @@ class Expansion {
   }
 
  private:
+  /// Kept from one expansion to the next, for those that make the synapses of one source only.
+  struct Memory {
+    std::vector<std::int32_t> pre = std::vector<std::int32_t>(kSynapseRun);
+    std::vector<std::int32_t> post = std::vector<std::int32_t>(kSynapseRun);
+    std::vector<std::uint32_t> partner = std::vector<std::uint32_t>(kSynapseRun);
+    std::vector<std::uint32_t> words = std::vector<std::uint32_t>(4 * kSynapseRun + 64);
+    std::vector<std::uint32_t> drawn_words = std::vector<std::uint32_t>(kSynapseRun + 64);
+  };
+  static Memory& memory() {
+    thread_local Memory memory;
+    return memory;
+  }
+
   /// Words of `count` counters from `first` on, of which the low half must not wrap in a call.
   void counters(std::uint64_t first, std::size_t count, std::uint32_t stream, std::uint32_t* out) {
     while (count > 0) {
@@ -167,8 +181,8 @@ class Expansion {
 
   void fixed_probability() {
     const Partners targets = partners_of(attrs_.n_post, rule_);
-    std::uint64_t e = 0;
-    for (std::uint32_t row = 0; row < end_; ++row) {
+    auto e = static_cast<std::uint64_t>(std::max<std::int64_t>(first_, 0));
+    for (std::uint32_t row = first_ < 0 ? 0 : begin_; row < end_; ++row) {
       const std::uint32_t count = row_count(rule_, row);
       if (row < begin_ || count == 0) {
         e += count;
@@ -195,13 +209,14 @@ class Expansion {
   Key key_;
   std::uint32_t begin_;
   std::uint32_t end_;
+  std::int64_t first_;
   const RunVisitor& visit_;
   bool drawn_;
-  std::vector<std::int32_t> pre_;
-  std::vector<std::int32_t> post_;
-  std::vector<std::uint32_t> partner_;
-  std::vector<std::uint32_t> words_;
-  std::vector<std::uint32_t> drawn_words_;
+  std::vector<std::int32_t>& pre_;
+  std::vector<std::int32_t>& post_;
+  std::vector<std::uint32_t>& partner_;
+  std::vector<std::uint32_t>& words_;
+  std::vector<std::uint32_t>& drawn_words_;
 };
 
 void listed(const SparseAttrs& attrs, const RunVisitor& visit) {
@@ -224,6 +239,16 @@ void for_each_synapse(const SparseAttrs& attrs, const HotLoops& loops, SourceRan
   } else if (attrs.synapses > 0) {
     Expansion(attrs, loops, range, visit).run();
   }
+}
+
+std::vector<std::int64_t> first_synapses(const SparseAttrs& attrs) {
+  const bool even = attrs.rule.kind == RuleKind::fixed_out_degree;
+  std::vector<std::int64_t> first(static_cast<std::size_t>(attrs.n_pre) + 1);
+  for (std::size_t i = 0; i + 1 < first.size(); ++i) {
+    first[i + 1] =
+        first[i] + (even ? attrs.rule.count : row_count(attrs.rule, static_cast<std::uint32_t>(i)));
+  }
+  return first;
 }
 
 void check_rule_size(const SparseAttrs& attrs) {

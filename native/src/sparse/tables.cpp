@@ -52,6 +52,25 @@ class Group {
 
 }  // namespace
 
+void limit_memory(const std::vector<std::unique_ptr<RuntimeNode>>& nodes, std::size_t bytes) {
+  constexpr double kStored = 5;  // bytes of a synapse in a table, with the headers
+  double total = 0;
+  std::vector<SynapseNode*> possible;
+  for (const auto& node : nodes) {
+    const auto* attrs = std::get_if<SparseAttrs>(&node->spec().attrs);
+    if (attrs == nullptr || attrs->procedural) continue;
+    total += kStored * static_cast<double>(attrs->synapses);
+    if (attrs->can_be_procedural()) possible.push_back(dynamic_cast<SynapseNode*>(node.get()));
+  }
+  std::stable_sort(possible.begin(), possible.end(),
+                   [](auto* a, auto* b) { return synapses_of(*a) > synapses_of(*b); });
+  for (SynapseNode* node : possible) {
+    if (total <= static_cast<double>(bytes)) return;
+    node->make_procedural();
+    total -= kStored * synapses_of(*node);
+  }
+}
+
 SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t threads,
                            const HotLoops& loops)
     : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1) {

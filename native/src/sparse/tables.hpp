@@ -10,6 +10,10 @@
 
 namespace procgraph {
 
+/// Makes synapses procedural, where that is possible and the most numerous first, until those that
+/// are stored take no more than so many bytes.
+void limit_memory(const std::vector<std::unique_ptr<RuntimeNode>>& nodes, std::size_t bytes);
+
 /// All delivery tables of an engine. A sparse node whose events and currents travel in the plainest
 /// way is merged into the table of its source; all others work for themselves.
 class SparseTables {

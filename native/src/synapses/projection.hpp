@@ -34,6 +34,10 @@ class Projection {
   /// where the Program has a common one.
   virtual void set_weights(std::span<const std::int32_t> weights) = 0;
 
+  /// Takes over the quantised weights that the Program draws from, where it need not know each
+  /// synapse's own; false if it must.
+  virtual bool set_weight_table(std::span<const std::int32_t>) { return false; }
+
   /// Where source i has exactly one synapse, with target i and a common delay: its weight, or one
   /// for all. Empty for others. Stays valid when weights are set.
   virtual std::span<const std::int32_t> diagonal() const { return {}; }
@@ -68,6 +72,7 @@ Projection::Load sparse_load(const SparseAttrs& attrs, const HotLoops& loops,
 
 std::unique_ptr<Projection> make_dense(const DenseAttrs& attrs, const HotLoops& loops);
 std::unique_ptr<Projection> make_sparse(const SparseAttrs& attrs, const HotLoops& loops);
+std::unique_ptr<Projection> make_procedural(const SparseAttrs& attrs, const HotLoops& loops);
 std::unique_ptr<Projection> make_one_to_one(const OneToOneAttrs& attrs);
 std::unique_ptr<Projection> make_all_to_all(const AllToAllAttrs& attrs, const HotLoops& loops);
 std::unique_ptr<Projection> make_conv2d(const Conv2dAttrs& attrs);

@@ -14,10 +14,11 @@
 namespace procgraph {
 namespace {
 
-std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& loops) {
+std::unique_ptr<Projection> make_projection(const Node& spec, const HotLoops& loops,
+                                            bool procedural) {
   if (const auto* dense = std::get_if<DenseAttrs>(&spec.attrs)) return make_dense(*dense, loops);
   if (const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs))
-    return make_sparse(*sparse, loops);
+    return procedural ? make_procedural(*sparse, loops) : make_sparse(*sparse, loops);
   if (const auto* one = std::get_if<OneToOneAttrs>(&spec.attrs)) return make_one_to_one(*one);
   if (const auto* all = std::get_if<AllToAllAttrs>(&spec.attrs))
     return make_all_to_all(*all, loops);
@@ -31,7 +32,9 @@ SynapseNode::SynapseNode(const Node& spec, const BuildContext& context)
   const auto* sparse = std::get_if<SparseAttrs>(&spec.attrs);
   const bool drawn = sparse != nullptr && sparse->weight_table != nullptr;
   check_finite((drawn ? sparse->weight_table : attrs_.weights)->as<float>());
-  if (sparse != nullptr) check_rule_size(*sparse);
+  if (sparse == nullptr) return;
+  check_rule_size(*sparse);
+  procedural_ = sparse->procedural;
 }
 
 void SynapseNode::check_finite(std::span<const float> weights) const {
@@ -53,10 +56,14 @@ void SynapseNode::join_tables(SparseTables& tables) {
 }
 
 void SynapseNode::build_projection() {
-  projection_ = make_projection(spec(), loops_);
+  projection_ = make_projection(spec(), loops_, procedural_);
   history_ = EventRing(attrs_.delays.largest + 1, static_cast<std::int32_t>(lanes()));
-  std::vector<float> drawn;
-  quantise(current_weights(drawn));
+  const auto* sparse = std::get_if<SparseAttrs>(&spec().attrs);
+  const bool draws = sparse != nullptr && sparse->weight_table != nullptr && written_.empty();
+  if (!draws || !projection_->set_weight_table(quantised(sparse->weight_table->as<float>()))) {
+    std::vector<float> drawn;
+    projection_->set_weights(quantised(current_weights(drawn)));
+  }
   const std::size_t n = inputs[0].n();
   index_ = Buffer<std::int32_t>(n + 16);
   payload_ = Buffer<std::int32_t>(n + 16);
@@ -64,6 +71,7 @@ void SynapseNode::build_projection() {
 
 bool SynapseNode::mergeable() const {
   if (!std::holds_alternative<SparseAttrs>(spec().attrs) || fused_ == nullptr) return false;
+  if (procedural_) return false;
   const auto& channels = inputs[0].channels;
   // Tables deliver at the begin of a step, what is emitted later in it would come too late.
   return spec().period == 1 && channels.size() == 1 && !channels[0]->mapped() &&
@@ -271,11 +279,10 @@ std::span<const float> SynapseNode::current_weights(std::vector<float>& drawn) c
   return drawn;
 }
 
-void SynapseNode::quantise(std::span<const float> weights) {
-  const Quantiser quantiser(outputs[0].port().scale);
-  std::vector<std::int32_t> quantised(weights.size());
-  std::transform(weights.begin(), weights.end(), quantised.begin(), quantiser);
-  projection_->set_weights(quantised);
+std::vector<std::int32_t> SynapseNode::quantised(std::span<const float> weights) const {
+  std::vector<std::int32_t> out(weights.size());
+  std::transform(weights.begin(), weights.end(), out.begin(), Quantiser(outputs[0].port().scale));
+  return out;
 }
 
 void SynapseNode::check_bound(std::span<const float> weights) const {
@@ -355,7 +362,7 @@ void SynapseNode::write_parameter(std::string_view section, std::string_view nam
   const std::span<const float> weights(data, static_cast<std::size_t>(values.count()));
   check_bound(weights);
   if (merged_) tables_->release(*this, next_tick());
-  quantise(weights);
+  projection_->set_weights(quantised(weights));
   written_.assign(weights.begin(), weights.end());
   load_.reset();
 }

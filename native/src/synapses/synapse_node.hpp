@@ -33,6 +33,8 @@ class SynapseNode final : public RuntimeNode {
   bool mergeable() const;
   bool merged() const { return merged_; }
   void set_merged(bool merged) { merged_ = merged; }
+  /// Makes the synapses anew at every event instead of storing them; before they are built.
+  void make_procedural() { procedural_ = true; }
   /// Starts to work for itself at `step`, from what the source still knows.
   void take_history(std::int64_t step);
 
@@ -71,7 +73,7 @@ class SynapseNode final : public RuntimeNode {
   void update_fusion();
   void build_projection();
   void check_finite(std::span<const float> weights) const;
-  void quantise(std::span<const float> weights);
+  std::vector<std::int32_t> quantised(std::span<const float> weights) const;
   void add_load(Projection::Load& total, const Channel& channel, const Projection::Load& own) const;
   Projection::Load load_of(std::span<const float> weights) const;
   void check_bound(std::span<const float> weights) const;
@@ -88,6 +90,7 @@ class SynapseNode final : public RuntimeNode {
   std::int32_t rows_delay_ = 0;
   SparseTables* tables_ = nullptr;
   bool merged_ = false;
+  bool procedural_ = false;
   // No later step has left events in the history. Emission may look while absorption of the same
   // step writes: with delays of a step or more, both values lead to the same.
   std::atomic<std::int64_t> last_events_ = 0;

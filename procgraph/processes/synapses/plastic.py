@@ -76,6 +76,10 @@ class Plastic(Process):
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         attrs = self.synapses.structure(shapes, dt)
         n_post, n_mod = (int(np.prod(shapes[p])) for p in ("a_out", MODULATOR))
+        if "storage" in attrs:
+            raise ParameterError(
+                f"{self.label}: synapses that learn are stored. Leave out storage= of {self.synapses.label}."
+            )
         if attrs["op"] == "conv2d":
             raise ParameterError(f"{self.label}: shared weights cannot be plastic; allowed: Dense, Sparse, OneToOne.")
         if n_mod not in (1, n_post):

@@ -22,6 +22,7 @@ from procgraph.spec.ports import Shape
 __all__ = ["Sparse"]
 
 RULES = ("fixed_probability", "fixed_in_degree", "fixed_out_degree", "fixed_total", "distance")
+PROCEDURAL = ("fixed_probability", "fixed_out_degree")  # rules that make the synapses of one source for themselves
 TAKES = {"fixed_probability": "p", "distance": "kernel"}  # others take count
 
 
@@ -47,6 +48,9 @@ class Sparse(Synapse):
         kernel: probability of a synapse as a function of distance: ``Gaussian``, ``Exponential``, ``Box`` or ``Linear``, with masks.
         pre_grid, post_grid: shapes of the grids, one to three sides; ``post_grid`` is ``pre_grid`` if absent.
         extent: length of the grids' sides, one for all or one each.
+        storage: ``auto`` lets the device choose; ``procedural`` stores no synapses but makes those of a source anew at each of its events, which
+            takes longer, for ``fixed_probability`` and ``fixed_out_degree`` with one delay. The native engine also does so where the
+            synapses would take more memory than is free.
         periodic: whether distance is taken across the borders, on a torus.
     """
 
@@ -56,6 +60,7 @@ class Sparse(Synapse):
     multapses = Param(True, dtype="bool")
     autapses = Param(True, dtype="bool")
     periodic = Param(True, dtype="bool")
+    storage = Param("auto", dtype="str", choices=("auto", "procedural"))
 
     def __init__(
         self,
@@ -179,6 +184,7 @@ class Sparse(Synapse):
         n_pre, n_post = (int(np.prod(shapes[p])) for p in ("s_in", "a_out"))
         delays = {} if self.drawn_delay else self.delay_attrs(dt)
         common = {"op": "sparse", "n_pre": n_pre, "n_post": n_post, "weights": self.values["weights"], **delays}
+        common |= self._storage_attrs(delays)
         if self.pairs is None:
             return {**common, **self._rule_attrs(n_pre, n_post), **self._tables(dt), **self._grid_attrs(dt)}
         for key, index, n in (("pre", self.pairs[0], n_pre), ("post", self.pairs[1], n_post)):
@@ -188,6 +194,15 @@ class Sparse(Synapse):
 
     def _grid_attrs(self, dt: float) -> dict[str, Any]:
         return {} if self.grid is None else self.grid.attrs(self.drawn_weights, self.drawn_delay, dt)
+
+    def _storage_attrs(self, delays: Mapping[str, Any]) -> dict[str, Any]:
+        if self.values["storage"] == "auto":
+            return {}
+        if self.values["rule"] not in PROCEDURAL or "delay" not in delays:
+            raise ParameterError(
+                f"{self.label}.storage is 'procedural'; allowed with rule= {' or '.join(PROCEDURAL)} and one delay. Leave it out otherwise."
+            )
+        return {"storage": "procedural"}
 
     def _rule_attrs(self, n_pre: int, n_post: int) -> dict[str, Any]:
         v = self.values

@@ -91,8 +91,8 @@ struct EngineOptions {
   std::int32_t threads = 1;
   bool profile = false;  ///< Measure where time goes; costs two looks at the clock a task.
   std::int32_t build_threads = 0;  ///< for expanding sparse synapses; 0: as many as cores
-  /// Bytes that stored synapses may take before some are made anew at every event; 0: three quarters
-  /// of what the system has free.
+  /// Bytes that stored synapses may take before some are made anew at every event; 0: three
+  /// quarters of what the system has free.
   std::size_t synapse_memory = 0;
   /// Called by the constructor's thread with the fraction of the synapses that is built.
   std::function<void(double)> progress = {};

@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from procgraph.processes.neurons.lif import in_steps, refractory_left
+from procgraph.processes.neurons.lif import (
+    exp_current_course,
+    exp_current_moved,
+    in_steps,
+    refractory_left,
+    released,
+)
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import where
+from procgraph.spec.functions import exp, maximum, to_float, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
@@ -25,6 +31,24 @@ def _moments(gap: Any, dt: float) -> tuple[Any, Any]:
     first = np.where(np.abs(x) < 0.01, series[0], np.expm1(safe) / safe)
     second = np.where(np.abs(x) < 0.01, series[1], (np.exp(safe) - np.expm1(safe) / safe) / safe)
     return (first * dt)[()], (second * dt * dt)[()]
+
+
+def _moved_by_slope(j: Any, free: Any, d: Values) -> Any:
+    """What a slope ``j`` of the synapse current moves the potential by in ``free`` steps.
+
+    With y the gap of both decays times the time, the integral of u exp(-y u) over [0, 1] where the membrane is the slower,
+    of (1 - u) exp(-y u) where the current is; by their series for y < 1.
+    """
+    y = -(free * d.gap)
+    membrane_slower, current_slower = 0.0, 0.0
+    for k in reversed(range(10)):
+        term = (-1) ** k / math.factorial(k)
+        membrane_slower = membrane_slower * y + term / (k + 2)
+        current_slower = current_slower * y + term / ((k + 1) * (k + 2))
+    series = where(d.current_slower > 0.0, current_slower, membrane_slower)
+    left, safe = exp(-y), maximum(y, 1.0)
+    far = where(d.current_slower > 0.0, y - 1.0 + left, 1.0 - left * (1.0 + y)) / (safe * safe)
+    return j * (free * free * d.unit_j) * exp(free * d.slow) * where(y < 1.0, series, far)
 
 
 class AlphaLIF(Process):
@@ -75,6 +99,14 @@ class AlphaLIF(Process):
             "gain_j": scale * second,
             "drive": (p.v_rest + p.r_m * p.bias) * (1 - decay_m),
             "ref_steps": in_steps(p.t_ref, dt),
+            "rate_m": -dt / p.tau_m,
+            "rest": p.v_rest + p.r_m * p.bias,
+            "step_ms": dt,
+            "unit_j": p.r_m / p.tau_m * dt**2,
+            "current_slower": np.where(np.asarray(p.tau_syn) > p.tau_m, 1.0, 0.0)[()],
+            # The membrane passes on no more than the largest current, and no more than all of its charge.
+            "peak_j": p.r_m * p.tau_syn * np.minimum(np.exp(-1), np.asarray(p.tau_syn) / p.tau_m)[()],
+            **exp_current_course(p.tau_m, p.tau_syn, p.r_m, dt),
         }
 
     @staticmethod
@@ -85,3 +117,25 @@ class AlphaLIF(Process):
         new = {"j": s.j * d.decay_syn + x.a_in * d.kick, "i": s.i * d.decay_syn + s.j * d.grow}
         new |= {"v": where(spike, p.v_reset, v), "refractory": refractory_left(spike, free, s.refractory, d.ref_steps)}
         return new, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        start, free, left = released(p, s, n)
+        steps = to_float(n)
+        held = steps - free
+        kept = exp(held * d.rate_syn)  # when v is let go
+        j, i = s.j * kept, (s.i + s.j * (held * d.step_ms)) * kept
+        moved = exp_current_moved(i, free, d.slow, d.gap, d.unit) + _moved_by_slope(j, free, d)
+        kept = exp(steps * d.rate_syn)
+        return {
+            "j": s.j * kept,
+            "i": (s.i + s.j * (steps * d.step_ms)) * kept,
+            "v": d.rest + (start - d.rest) * exp(free * d.rate_m) + moved,
+            "refractory": left,
+        }
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        above = maximum(maximum(s.v, p.v_reset) - d.rest, 0.0)
+        to_come = maximum(s.i, 0.0) * d.peak + maximum(s.j, 0.0) * d.peak_j
+        return d.rest + above + to_come < p.v_th

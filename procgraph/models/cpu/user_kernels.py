@@ -23,9 +23,9 @@ from procgraph.spec.process import registry
 from procgraph.spec.rules import steps_by_hash
 from procgraph.spec.trace import Namespace, nested, settle
 
-__all__ = ["COMPILER_FLAGS", "build_library", "find_compiler", "numpy_kernel"]
+__all__ = ["build_library", "compiler_flags", "find_compiler", "numpy_kernel"]
 
-COMPILER_FLAGS = [
+_FLAGS = (
     "-std=c++20",
     "-O3",
     "-march=native",
@@ -34,9 +34,16 @@ COMPILER_FLAGS = [
     "-fno-trapping-math",
     "-fPIC",
     "-shared",
-]
+)
 COMPILE_TIMEOUT_S = 120
 Arrays = Sequence[NDArray[Any]]
+
+
+def compiler_flags() -> tuple[str, ...]:
+    """Flags for this machine; compilers use the widest vectors only where they are told to."""
+    from procgraph._native import isa
+
+    return (*_FLAGS, "-mprefer-vector-width=512") if isa() == "v4" else _FLAGS
 
 
 def find_compiler() -> str | None:
@@ -66,7 +73,7 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
         BackendError: the compiler failed; the text holds its messages.
     """
     content = "\0".join(
-        [kernel.source, *COMPILER_FLAGS, _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()]
+        [kernel.source, *compiler_flags(), _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()]
     )
     digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     suffix = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
@@ -77,7 +84,7 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         source, made = Path(folder) / "kernel.cpp", Path(folder) / library.name
         source.write_text(kernel.source)
-        command = [compiler, *COMPILER_FLAGS, f"-I{include}", str(source), "-o", str(made)]
+        command = [compiler, *compiler_flags(), f"-I{include}", str(source), "-o", str(made)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
         if done.returncode:
             raise BackendError(f"kernel of {kernel.name!r} does not compile with {compiler}:\n{done.stderr[-2000:]}")

@@ -73,7 +73,12 @@ def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
         BackendError: the compiler failed; the text holds its messages.
     """
     content = "\0".join(
-        [kernel.source, *compiler_flags(), _compiler_version(compiler), (include / "procgraph" / "kernel.h").read_text()]
+        [
+            kernel.source,
+            *compiler_flags(),
+            _compiler_version(compiler),
+            (include / "procgraph" / "kernel.h").read_text(),
+        ]
     )
     digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     suffix = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"

@@ -15,6 +15,7 @@ __all__ = [
     "ConnectionError",
     "CycleError",
     "DeviceError",
+    "Findings",
     "ModelError",
     "ParameterError",
     "ProcgraphError",

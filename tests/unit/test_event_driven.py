@@ -193,6 +193,7 @@ def _draw(kind: str, seed: int) -> tuple[Process, dict[str, Any], dict[str, Any]
         "tau_mem": (2.0, 40.0),
         "bias": (-0.5, 1.2),
         "t_ref": (0.0, 4.0),
+        "r_m": (0.5, 2.0),
         "v_th": (0.8, 1.2),
         "v_rest": (-0.5, 0.5),
         "v_reset": (-0.5, 0.5),
@@ -243,7 +244,8 @@ def test_advance_is_so_many_steps_without_input(kind: str, seed: int, n: int) ->
     at_once = {**states, **cls.advance(scope, scope, Namespace(states, "s"), np.int32(n))}
     assert not spiked.all()
     for key, value in by_clock.items():
-        close = np.isclose(value, at_once[key], rtol=2e-5, atol=2e-5)
+        largest = max(10.0, np.abs(value).max())  # sums of terms of this size are rounded, also where they cancel out
+        close = np.isclose(value, at_once[key], rtol=2e-5, atol=2e-6 * largest)
         assert np.all(close | spiked), (key, value[~close], at_once[key][~close])
 
 

@@ -209,8 +209,19 @@ void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::
 
 void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t count, u32* out) {
   for (std::size_t i = 0; i < count; i += kLanes) {
-    const LaneWords words = philox_lanes(key_low, key_high, c0 + static_cast<u32>(i), c1, 0, c3);
+    const Lanes block = add_lanes(splat(c0 + static_cast<u32>(i)), count_up());
+    const LaneWords words = philox_lanes(key_low, key_high, block, c1, c3);
     store_words(reinterpret_cast<i32*>(out) + 4 * i, words.ab, words.cd);
+  }
+}
+
+void philox_pick(u32 key_low, u32 key_high, const u32* m, std::size_t count, u32 c1, u32 c3,
+                 u32* out) {
+  i32 words[4 * kLanes];
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const LaneWords found = philox_lanes(key_low, key_high, load_counters(m + i), c1, c3);
+    store_words(words, found.ab, found.cd);
+    for (std::size_t j = 0; j < kLanes; ++j) out[i + j] = wrap(words[4 * j + (m[i + j] & 3)]);
   }
 }
 
@@ -245,11 +256,20 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
 
 }  // namespace
 
-extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,        add,          add_scalar,     add_segment,    add_targets,  compact,
-    to_fixed,        philox_fill,  clamp_count,    add_products,   count_above,  draw_counts,
-    philox_words,    permute,      quantise,       decay,          decay_rows,   select_at_most,
-    select_times,    prefetch,     prefetch_range, deliver_packed, deliver_book, deliver_index16,
-    deliver_index32, deliver_wide, add_masks,      kMaskBlockNs};
+extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
+                                      add_scalar,      add_segment,
+                                      add_targets,     compact,
+                                      to_fixed,        philox_fill,
+                                      clamp_count,     add_products,
+                                      count_above,     draw_counts,
+                                      philox_words,    philox_pick,
+                                      permute,         quantise,
+                                      decay,           decay_rows,
+                                      select_at_most,  select_times,
+                                      prefetch,        prefetch_range,
+                                      deliver_packed,  deliver_book,
+                                      deliver_index16, deliver_index32,
+                                      deliver_wide,    add_masks,
+                                      kMaskBlockNs};
 
 }  // namespace procgraph

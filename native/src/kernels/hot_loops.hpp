@@ -69,6 +69,10 @@ struct HotLoops {
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,
                        std::uint32_t c1, std::uint32_t c3, std::size_t count, std::uint32_t* out);
+  /// out[i] = word m[i] & 3 of the counter (m[i] >> 2, c1, 0, c3). `m` and `out` have room for a
+  /// multiple of 8.
+  void (*philox_pick)(std::uint32_t key_low, std::uint32_t key_high, const std::uint32_t* m,
+                      std::size_t count, std::uint32_t c1, std::uint32_t c3, std::uint32_t* out);
   /// Values first ... first + count - 1 of a keyed permutation of [0, n); see Permutation.
   void (*permute)(const std::uint32_t* round_keys, int half, std::uint32_t n, std::uint32_t first,
                   std::size_t count, std::uint32_t* out);

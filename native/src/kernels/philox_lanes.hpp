@@ -29,6 +29,10 @@ Lanes count_up() {
 Lanes add_lanes(Lanes a, Lanes b) {
   return _mm512_add_epi64(a, b);
 }
+Lanes load_counters(const std::uint32_t* m) {  // each shifted right by two
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(m));
+  return _mm512_cvtepu32_epi64(_mm256_srli_epi32(words, 2));
+}
 Lanes multiply(Lanes a, Lanes b) {
   return _mm512_mul_epu32(a, b);
 }
@@ -71,6 +75,10 @@ Lanes count_up() {
 }
 Lanes add_lanes(Lanes a, Lanes b) {
   return _mm256_add_epi64(a, b);
+}
+Lanes load_counters(const std::uint32_t* m) {
+  const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(m));
+  return _mm256_cvtepu32_epi64(_mm_srli_epi32(words, 2));
 }
 Lanes multiply(Lanes a, Lanes b) {
   return _mm256_mul_epu32(a, b);
@@ -122,6 +130,9 @@ Lanes count_up() {
 }
 Lanes add_lanes(const Lanes& a, const Lanes& b) {
   return each([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
+}
+Lanes load_counters(const std::uint32_t* m) {
+  return each([=](std::size_t i) { return std::uint64_t{m[i] >> 2}; });
 }
 Lanes multiply(const Lanes& a, const Lanes& b) {
   return each([&](std::size_t i) {
@@ -249,16 +260,15 @@ class PhiloxRun {
   RoundKey keys_[10];
 };
 
-/// All words of kLanes counters from `block` on, in pairs.
+/// All words of kLanes counters with these first words, in pairs.
 struct LaneWords {
   Lanes ab;
   Lanes cd;
 };
-LaneWords philox_lanes(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
-                       std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
-  Lanes a = add_lanes(splat(block), count_up());
+LaneWords philox_lanes(std::uint32_t key_low, std::uint32_t key_high, Lanes a, std::uint32_t c1,
+                       std::uint32_t c3) {
   Lanes b = splat(c1);
-  Lanes c = splat(c2);
+  Lanes c = splat(0);
   Lanes d = splat(c3);
   for (int round = 0; round < 10; ++round) {
     const Lanes p0 = multiply(splat(0xD2511F53u), a);

@@ -21,12 +21,13 @@ using Place = std::array<std::int64_t, 3>;
 
 class DistanceExpansion {
  public:
-  DistanceExpansion(const SparseAttrs& attrs, const HotLoops& loops, const RunVisitor& visit)
+  /// Without `visit` the synapses are counted only.
+  DistanceExpansion(const SparseAttrs& attrs, const HotLoops& loops, const RunVisitor* visit)
       : rule_(attrs.rule.distance),
         loops_(loops),
         visit_(visit),
         key_(split(attrs.rule.key)),
-        drawn_(attrs.weight_table != nullptr || attrs.delay_table != nullptr),
+        drawn_(visit != nullptr && (attrs.weight_table != nullptr || attrs.delay_table != nullptr)),
         dimensions_(rule_.pre_grid.size()),
         begin_(rule_.begin->as<std::int64_t>()),
         offsets_(rule_.offsets->as<std::int32_t>().data()),
@@ -50,6 +51,8 @@ class DistanceExpansion {
     }
     hand_over(size_);
   }
+
+  std::int64_t count() const { return number_; }
 
  private:
   /// Finds the target element at the source's place, and the phase of the one grid against the
@@ -81,33 +84,57 @@ class DistanceExpansion {
     return bytes_.data();
   }
 
-  /// Word m & 3 of philox(m >> 2, source, 0, stream).
-  std::uint32_t word(std::uint32_t source, std::size_t m, std::uint32_t stream) const {
-    return philox({static_cast<std::uint32_t>(m / 4), source, 0, stream}, key_)[m % 4];
+  /// Words m & 3 of philox(m >> 2, source, 0, stream) for the first `count` of `asked_`.
+  const std::uint32_t* draw_words(std::uint32_t source, std::uint32_t stream, std::size_t count) {
+    loops_.philox_pick(key_.low, key_.high, asked_.data(), count, source, stream, picked_.data());
+    return picked_.data();
   }
 
-  /// The first byte of a random number decides nearly always; else the others are drawn.
-  bool accepts(std::uint32_t source, std::size_t m, std::size_t entry, unsigned char byte) const {
-    if (byte != limits_[entry]) return true;
-    return word(source, m, 8) >> 8 <= (thresholds_[entry] & 0xFFFFFFu);
+  /// The first byte of a random number decides nearly always; where it is the limit, the others are
+  /// drawn. Keeps those of the chosen that are accepted, and returns their number.
+  std::size_t accept(std::uint32_t source, std::size_t m, std::size_t entry,
+                     const unsigned char* bytes, std::size_t found) {
+    std::size_t open = 0;
+    for (std::size_t i = 0; i < found; ++i) {
+      asked_[open] = static_cast<std::uint32_t>(m) + chosen_[i];
+      open += bytes[chosen_[i]] == limits_[entry + chosen_[i]];
+    }
+    if (open == 0) return found;
+    const std::uint32_t* rest = draw_words(source, 8, open);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < found; ++i) {
+      const std::size_t at = entry + chosen_[i];
+      const bool ask = bytes[chosen_[i]] == limits_[at];
+      const bool taken = !ask || *rest >> 8 <= (thresholds_[at] & 0xFFFFFFu);
+      rest += ask;
+      chosen_[kept] = chosen_[i];
+      kept += taken;
+    }
+    return kept;
   }
 
   /// Pairs m ... m + count - 1 of a source, whose entries begin at `entry`.
   void draw(std::uint32_t source, std::size_t m, std::size_t entry, std::size_t count) {
     const unsigned char* bytes = draw_bytes(source, m, count);
     const std::size_t found =
-        loops_.select_at_most(bytes, limits_.data() + entry, count, chosen_.data());
-    const bool random = drawn_ && rule_.coded != 0xFFFFFFFFu;
+        accept(source, m, entry, bytes,
+               loops_.select_at_most(bytes, limits_.data() + entry, count, chosen_.data()));
+    const std::uint32_t* random = nullptr;
+    if (drawn_ && rule_.coded != 0xFFFFFFFFu) {
+      for (std::size_t i = 0; i < found; ++i) {
+        asked_[i] = static_cast<std::uint32_t>(m) + chosen_[i];
+      }
+      random = draw_words(source, 9, found);
+    }
     if (size_ + found > kSynapseRun) hand_over(size_);
     for (std::size_t i = 0; i < found; ++i) {
       const std::size_t at = entry + chosen_[i];
-      if (!accepts(source, m + chosen_[i], at, bytes[chosen_[i]])) continue;
       const std::int64_t target = target_of(offsets_ + at * dimensions_);
       if (target < 0) continue;
       pre_[size_] = static_cast<std::int32_t>(source);
       post_[size_] = static_cast<std::int32_t>(target);
       if (drawn_) {
-        const std::uint32_t drawn = random ? word(source, m + chosen_[i], 9) : 0;
+        const std::uint32_t drawn = random != nullptr ? random[i] : 0;
         const std::uint32_t code = rule_.coded != 0 ? rule_.codes->as<std::uint32_t>()[at] : 0;
         drawn_words_[size_] = (drawn & ~rule_.coded) | (code & rule_.coded);
       }
@@ -133,16 +160,18 @@ class DistanceExpansion {
 
   void hand_over(std::size_t count) {
     if (count == 0) return;
-    SynapseRun run{number_, {pre_.data(), count}, {post_.data(), count}, {}};
-    if (drawn_) run.words = {drawn_words_.data(), count};
-    visit_(run);
+    if (visit_ != nullptr) {
+      SynapseRun run{number_, {pre_.data(), count}, {post_.data(), count}, {}};
+      if (drawn_) run.words = {drawn_words_.data(), count};
+      (*visit_)(run);
+    }
     number_ += static_cast<std::int64_t>(count);
     size_ = 0;
   }
 
   const DistanceRule& rule_;
   const HotLoops& loops_;
-  const RunVisitor& visit_;
+  const RunVisitor* visit_;
   Key key_;
   bool drawn_;
   std::size_t dimensions_;
@@ -157,6 +186,8 @@ class DistanceExpansion {
   std::array<std::uint32_t, kPairs / 4 + 64> words_;
   std::array<unsigned char, kPairs> bytes_;
   std::array<std::uint32_t, kPairs> chosen_;
+  std::array<std::uint32_t, kPairs + 8> asked_{};  // numbers of pairs that words are drawn for
+  std::array<std::uint32_t, kPairs + 8> picked_;
   std::array<std::int32_t, kSynapseRun> pre_;
   std::array<std::int32_t, kSynapseRun> post_;
   std::array<std::uint32_t, kSynapseRun> drawn_words_;
@@ -166,7 +197,7 @@ class DistanceExpansion {
 
 void for_each_distance_synapse(const SparseAttrs& attrs, const HotLoops& loops, SourceRange range,
                                const RunVisitor& visit) {
-  DistanceExpansion(attrs, loops, visit)
+  DistanceExpansion(attrs, loops, &visit)
       .run(static_cast<std::uint32_t>(std::max(range.begin, 0)),
            static_cast<std::uint32_t>(std::min(range.end, attrs.n_pre)));
 }
@@ -176,15 +207,11 @@ std::int64_t count_distance_synapses(const SparseAttrs& attrs, const HotLoops& l
   const std::int64_t parts = (attrs.n_pre + kSourcesAtOnce - 1) / kSourcesAtOnce;
   const auto threads = static_cast<int>(std::thread::hardware_concurrency());
   parallel_for(static_cast<std::size_t>(parts), threads, [&](std::size_t part) {
-    std::int64_t found = 0;
-    const RunVisitor visit = [&](const SynapseRun& run) {
-      found += static_cast<std::int64_t>(run.pre.size());
-    };
     const auto begin = static_cast<std::int64_t>(part) * kSourcesAtOnce;
     const std::int64_t end = std::min<std::int64_t>(begin + kSourcesAtOnce, attrs.n_pre);
-    for_each_distance_synapse(
-        attrs, loops, {static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end)}, visit);
-    total += found;
+    DistanceExpansion expansion(attrs, loops, nullptr);
+    expansion.run(static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end));
+    total += expansion.count();
   });
   return total;
 }

@@ -41,12 +41,13 @@ def _sparse(source: Any, target: Any, name: str, weights: Any, **rule: Any) -> S
 
 def tables(storage: str = "auto") -> pg.Graph:
     """Sparse projections in each format: indices, packed weights, books, wide weights, bits."""
-    made = {"rule": "fixed_probability", "storage": storage}
     drive = PoissonSource(shape=N, rate=90.0, name="drive")
     sizes = {"a": N, "b": 700, "c": 1500, "d": 600}
     a, b, c, d = (LIF(shape=n, v_th=1.0, t_ref=2.0, name=k) for k, n in sizes.items())
     _sparse(drive, a, "index", 0.2, rule="fixed_in_degree", count=9, delay=pg.Uniform(1.0, 6.0))
-    _sparse(a, b, "packed", pg.Normal(0.1, 0.05, grid=2.0**-8), p=0.03, delay=2, **made)
+    _sparse(
+        a, b, "packed", pg.Normal(0.1, 0.05, grid=2.0**-8), rule="fixed_probability", p=0.03, delay=2, storage=storage
+    )
     _sparse(
         b,
         a,
@@ -57,7 +58,7 @@ def tables(storage: str = "auto") -> pg.Graph:
         delay=pg.Normal(3.0, 1.0, low=1.0, high=6.0),
     )
     _sparse(drive, d, "drive_d", 0.25, rule="fixed_in_degree", count=6, delay=1)
-    _sparse(d, c, "bits", 0.02, p=0.6, delay=1, **made)
+    _sparse(d, c, "bits", 0.02, rule="fixed_probability", p=0.6, delay=1)
     levels = np.float32([0.01, 0.37, 1.0 / 3.0, -0.21])
     rng = np.random.default_rng(1)
     book = Sparse(

@@ -20,7 +20,7 @@ SUPPORTED = LEVELS[: LEVELS.index(isa()) + 1] if isa() in LEVELS else LEVELS[:1]
 WAYS = "plain,probes,batch,restored"
 STORED = {
     "tables": {"bitmask", "book32", "packed32", "wide"},
-    "procedural": {"procedural", "book32", "wide"},
+    "procedural": {"bitmask", "book32", "procedural", "wide"},
     "mixed": {"index16", "plastic", "rows"},
 }
 

@@ -33,9 +33,15 @@ class Link:
 
 @dataclass
 class FlatGraph:
-    """Leaves in discovery order, links between them, and the shapes found so far."""
+    """Leaves in discovery order, links between them, and the shapes found so far.
+
+    ``doubtful`` Processes have errors already: later passes leave them out, so that these errors do not cause others. A
+    graph that is not ``whole`` lacks some, and what is not known of it is no error.
+    """
 
     graph: Graph
     leaves: dict[str, Process]
     links: list[Link]
     shapes: dict[PortKey, Shape] = field(default_factory=dict)
+    doubtful: set[Process] = field(default_factory=set)
+    whole: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from procgraph.compiler.flat import FlatGraph
 from procgraph.compiler.passes.allocate import allocate
@@ -16,8 +16,9 @@ from procgraph.ir.nodes import SpikeIR
 from procgraph.ir.program import Program
 from procgraph.ir.verify import verify
 from procgraph.spec.graph import Graph
+from procgraph.spec.process import Process
 
-__all__ = ["compile_flat", "compile_graph", "front"]
+__all__ = ["check", "compile_flat", "compile_graph", "front"]
 
 PASSES: tuple[Callable[[SpikeIR], SpikeIR], ...] = (assign_scales, schedule, allocate)
 
@@ -25,6 +26,25 @@ PASSES: tuple[Callable[[SpikeIR], SpikeIR], ...] = (assign_scales, schedule, all
 def front(graph: Graph) -> FlatGraph:
     """Leaves, links and shapes of a graph."""
     return infer_shapes(flatten(graph))
+
+
+def check(graph: Graph, doubtful: Collection[Process] = (), whole: bool = True) -> Findings:
+    """What is wrong with a graph, as far as one error does not cause another.
+
+    Args:
+        graph: the graph.
+        doubtful: Processes whose errors are known, and which are left out.
+        whole: False where other Processes or channels are missing for errors that are known.
+    """
+    found = Findings()
+    with found.noting():
+        flat = flatten(graph)
+        flat.doubtful.update(doubtful)
+        flat.whole = whole
+        with found.noting():
+            infer_shapes(flat)
+        compile_flat(flat)
+    return found
 
 
 def compile_flat(flat: FlatGraph) -> Program:

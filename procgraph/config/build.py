@@ -45,6 +45,7 @@ class Builder:
         self.processes: dict[str, Process] = {}
         self.locator = Locator(report.file)
         self.names: list[str] = []  # of Processes, without what is nested in them
+        self.doubtful: set[Process] = set()  # were built without what is wrong of them
         self.taken: set[str] = set()
 
     # -- Processes ---------------------------------------------------------------------------------------------------
@@ -64,6 +65,7 @@ class Builder:
             self.report.add(entry.node.entries()["type"].key, f"{name}: {why}")
             return
         self.locator.types[name] = head.type
+        known = len(self.report.problems)
         given, refused = self._arguments(name, cls, entry.node, arguments(cls))
         process = self._construct(name, cls, given, refused)
         if process is None:
@@ -71,6 +73,8 @@ class Builder:
         self.processes[name] = process
         if is_elementwise(cls):
             self._guard(lambda: derive(process, self.dt), name)
+        if len(self.report.problems) > known:
+            self.doubtful.add(process)
 
     def _arguments(
         self, name: str, cls: type[Process], node: Node, known: Mapping[str, Argument]

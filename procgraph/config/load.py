@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from procgraph.compiler.backend import backend
-from procgraph.compiler.pipeline import compile_flat, front
+from procgraph.compiler.pipeline import check, compile_flat, front
 from procgraph.config.build import Builder
 from procgraph.config.locate import Locator
 from procgraph.config.models import GraphFile, RunSettings, validated
@@ -105,9 +105,7 @@ def load_config(
     )
     place, mark = tree.find(("run", "devices"))
     builder.locator.devices = mark if len(place) == 2 else None
-    graph = None
-    if file is not None and not report.problems:
-        graph = _graph(builder, file.seed, report, tree)
+    graph = _graph(builder, file.seed if file else 0, run, report, tree)
     report.raise_if_any()
     assert graph is not None and run is not None
     return Config(str(path), graph, builder.processes, run, builder.locator, frozenset(builder.taken))
@@ -121,7 +119,8 @@ def _build(tree: Node, path: Path, report: Report, imports: bool, everywhere: Ma
     types = known_types()
     if "imports" in entries:
         types |= import_user_code(entries["imports"].node, path.parent, report, imports)
-    builder = Builder(report, path.parent, _dt(entries.get("dt"), report), types, everywhere)
+    dt = _dt(entries.get("dt"), report)
+    builder = Builder(report, path.parent, 1.0 if dt is None else dt, types, everywhere)
     if "processes" in entries:
         processes = entries["processes"]
         if processes.node.content == {}:
@@ -131,14 +130,16 @@ def _build(tree: Node, path: Path, report: Report, imports: bool, everywhere: Ma
             )
         for name, entry in processes.node.entries().items():
             builder.add_process(name, entry)
+    if dt is None:
+        builder.doubtful |= set(builder.processes.values())
     channels = entries["channels"].node.content if "channels" in entries else []
     for number, node in enumerate(channels if isinstance(channels, list) else []):
         builder.add_channel(number, node)
     return builder
 
 
-def _dt(entry: Entry | None, report: Report) -> float:
-    """The step in ms; 1 where the file gives none, or a wrong one, which is reported."""
+def _dt(entry: Entry | None, report: Report) -> float | None:
+    """The step in ms; 1 where the file gives none, None where it gives a wrong one, which is reported."""
     value = None if entry is None else entry.node.value()
     if entry is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return 1.0
@@ -150,20 +151,35 @@ def _dt(entry: Entry | None, report: Report) -> float:
             raise ParameterError(f"dt is {value:g} ms; allowed: 1e-6 to 1e6 ms.")
     except ProcgraphError as error:
         report.add(entry.key, str(error))
-        return 1.0
+        return None
     return float(value)
 
 
-def _graph(builder: Builder, seed: int, report: Report, tree: Node) -> Graph | None:
-    """The graph, with the shapes of all ports checked."""
+def _graph(builder: Builder, seed: int, run: RunSettings | None, report: Report, tree: Node) -> Graph | None:
+    """The graph, with the shapes of all ports checked; where anything is wrong, all that the compiler finds is."""
+    whole = not report.problems
+    if not builder.processes:
+        return None
     try:
         graph = Graph(*builder.processes.values(), dt=builder.dt, seed=seed)
-        front(graph)
+        if whole and _has_shapes(graph):
+            return graph
+        found = check(graph, builder.doubtful, whole)
+        with found.noting():
+            backend(choose_device(graph, (run or RunSettings()).devices))
+        found.raise_all()
     except ProcgraphError as error:
-        for found in builder.locator.locate_all(error):
-            report.add(Mark(found.file, found.line, found.column), found.message)
-        return None
+        for place in builder.locator.locate_all(error):
+            report.add(Mark(place.file, place.line, place.column), place.message)
     except Exception as error:
-        report.add(tree.mark, f"{type(error).__name__}: {error}")
-        return None
-    return graph
+        if whole:  # else it may come from what is known
+            report.add(tree.mark, f"{type(error).__name__}: {error}")
+    return None
+
+
+def _has_shapes(graph: Graph) -> bool:
+    try:
+        front(graph)
+    except ProcgraphError:
+        return False
+    return True

@@ -30,6 +30,8 @@ Routes = tuple[NDArray[np.int32], NDArray[np.int32]]
 def lower(flat: FlatGraph) -> SpikeIR:
     """Pre: shapes inferred. Post: IR nodes sorted by name, channels sorted; scales, depths and schedule still open.
 
+    Doubtful Processes are left out.
+
     Raises:
         ProcgraphError: Processes or channels that cannot be compiled; all are named.
     """
@@ -38,6 +40,8 @@ def lower(flat: FlatGraph) -> SpikeIR:
     processes: list[Process] = []
     found = Findings()
     for name, process in sorted(flat.leaves.items(), key=itemgetter(0)):
+        if process in flat.doubtful:
+            continue
         with found.noting():
             ir.nodes.append(_node(name, process, flat, dt))
             processes.append(process)

@@ -42,14 +42,22 @@ class Izhikevich(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"half": 0.5 * dt, "rate": p.a * dt}
+        half = 0.5 * dt
+        return {
+            "half": half,
+            "square": half * 0.04,
+            "linear": 1 + half * 5.0,
+            "constant": p.bias + 140.0,
+            "keep": 1 - p.a * dt,
+            "pull": p.a * p.b * dt,
+        }
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
-        push = x.a_in + p.bias + 140.0 - s.u
-        v = s.v + d.half * ((s.v * 0.04 + 5.0) * s.v + push)
-        v = v + d.half * ((v * 0.04 + 5.0) * v + push)
-        u = s.u + d.rate * (p.b * v - s.u)
+        push = (x.a_in + d.constant - s.u) * d.half
+        v = (s.v * d.square + d.linear) * s.v + push
+        v = (v * d.square + d.linear) * v + push
+        u = s.u * d.keep + v * d.pull
         spike = v >= p.v_peak
         return {"v": where(spike, p.c, v), "u": where(spike, u + p.d, u)}, {"s_out": spike}
 
@@ -86,13 +94,22 @@ class GeneralIzhikevich(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {"half": 0.5 * dt, "rate": p.a * dt}
+        half = 0.5 * dt
+        return {
+            "half": half,
+            "square": half * 0.04,
+            "linear": 1 + half * p.slope,
+            "constant": p.bias + p.offset,
+            "keep": 1 - p.a * p.leak * dt,
+            "pull": p.a * p.b * dt,
+            "lift": -p.a * p.b * p.v_u * dt,
+        }
 
     @staticmethod
     def step(p: Values, d: Values, s: Values, x: Values) -> StepResult:
-        push = x.a_in + p.bias + p.offset - s.u
-        v = s.v + d.half * ((s.v * 0.04 + p.slope) * s.v + push)
-        v = v + d.half * ((v * 0.04 + p.slope) * v + push)
-        u = s.u + d.rate * (p.b * (v - p.v_u) - p.leak * s.u)
+        push = (x.a_in + d.constant - s.u) * d.half
+        v = (s.v * d.square + d.linear) * s.v + push
+        v = (v * d.square + d.linear) * v + push
+        u = s.u * d.keep + v * d.pull + d.lift
         spike = v >= p.v_peak
         return {"v": where(spike, p.c, v), "u": where(spike, u + p.d, u)}, {"s_out": spike}

@@ -10,9 +10,20 @@ from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
 
-__all__ = ["Box", "DistanceKernel", "Exponential", "Gaussian", "Linear"]
+__all__ = ["BANDS", "Box", "DistanceKernel", "Exponential", "Gaussian", "Linear", "band_of"]
 
 Floats = NDArray[np.float64]
+BANDS = 10  # of probability, which the rule ``distance`` draws in different ways
+
+
+def band_of(thresholds: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Band b of the probability p = (threshold + 1) / 2**32, (n,).
+
+    0 where p > 2**-4, else the largest b of 1 ... 9 with p <= 2**-(b + 3).
+    """
+    bits = np.frexp(thresholds.astype(np.float64))[1]
+    band: NDArray[np.int64] = np.clip(29 - bits, 0, BANDS - 1).astype(np.int64)
+    return band
 
 
 @dataclass(frozen=True)

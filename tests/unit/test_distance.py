@@ -65,6 +65,8 @@ def all_pairs(pre: tuple[int, ...], post: tuple[int, ...]) -> SynapseList:
         (pg.Gaussian(0.8, 0.15), lambda r: 0.8 * np.exp(-(r**2) / (2 * 0.15**2))),
         (pg.Exponential(0.6, 0.1), lambda r: 0.6 * np.exp(-r / 0.1)),
         (pg.Box(0.3, outer=0.2501), lambda r: 0.3 * (r <= 0.2501)),
+        (pg.Gaussian(0.06, 0.2), lambda r: 0.06 * np.exp(-(r**2) / (2 * 0.2**2))),
+        (pg.Box(0.0041), lambda r: 0.0041 * (r >= 0)),
     ],
 )
 def test_probability_is_the_kernel(grids: Any, periodic: bool, kernel: Any, f: Any) -> None:
@@ -158,7 +160,34 @@ def test_golden() -> None:
     """Pairs and delays of a small network: the contract of docs/explanation/time-and-numbers.md, section 7."""
     found = listed((6, 9), (5, 6), seed=7, kernel=pg.Gaussian(0.9, 0.3), delay=pg.Linear(1.0, 9.0), periodic=False)
     text = np.concatenate([found.pre, found.post, found.delay]).astype("<i4").tobytes()
-    assert hashlib.sha256(text).hexdigest()[:16] == "5293a209b12b6455"
+    assert hashlib.sha256(text).hexdigest()[:16] == "bfac10b10fde4cb4"
+
+
+@pytest.mark.parametrize("p", [0.0625, 0.01, 0.0041, 0.0002])
+def test_rare_pairs_are_independent(p: float) -> None:
+    """Walks from candidate to candidate leave no trace: synapses of a source and of a target are binomial, and so are neighbours."""
+    grid = (48, 48)
+    n = math.prod(grid)
+    found = listed(grid, grid, kernel=pg.Box(p))
+    for counts in (np.bincount(found.pre, minlength=n), np.bincount(found.post, minlength=n)):
+        mean = n * p
+        assert abs(counts.mean() - mean) < 4.5 * math.sqrt(mean * (1 - p) / n)
+        assert abs(counts.var() / (mean * (1 - p)) - 1) < 4.5 * math.sqrt((2 + 1 / mean) / n)
+    joined = np.zeros((n, n), bool)
+    joined[found.pre, found.post] = True
+    neighbours = (joined[:, 1:] & joined[:, :-1]).sum()
+    expected = n * (n - 1) * p * p
+    assert abs(neighbours - expected) < 4.5 * math.sqrt(expected) + 1
+
+
+@pytest.mark.parametrize("kernel", [pg.Box(0.0041), pg.Gaussian(0.3, 0.4), pg.Exponential(0.02, 0.05)])
+def test_same_synapses(backend: str, kernel: Any) -> None:
+    """Many draws of a band, cut-off walks, and all bands."""
+    made = graph((50, 40), (60, 50), kernel=kernel, weights=pg.Normal(1.0, 0.1))
+    with pg.compile(made, devices=backend, threads=2) as rt:
+        found = np.sort(rt.get("synapses.weights"))
+    expected = np.sort(expand(node_of(made)).weight)
+    assert expected.size > 500 and np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -259,6 +288,12 @@ def test_corrupt_programs_are_refused(backend: str) -> None:
     spoil(lambda a: a.update(offsets=a["offsets"][:-1]))
     spoil(lambda a: a.update(begin=a["begin"][:-1]))
     spoil(lambda a: a.update(begin=a["begin"][::-1].copy()))
+    spoil(
+        lambda a: a.update(
+            begin=np.minimum(a["begin"], a["begin"][-1] - 1) + (np.arange(a["begin"].size) == a["begin"].size - 1)
+        )
+    )
+    spoil(lambda a: a.update(thresholds=a["thresholds"] >> np.uint32(6)))
     spoil(lambda a: a.update(pre_grid=[6, 5]))
     spoil(lambda a: a.update(post_grid=[9]))
     spoil(lambda a: a.update(coded=0xFFFF, codes=np.zeros(3, np.uint32)))

@@ -86,7 +86,7 @@ struct DistanceRule {
   std::vector<std::int32_t> pre_grid;
   std::vector<std::int32_t> post_grid;
   bool periodic = true;
-  const Tensor* begin = nullptr;  ///< of each phase's entries, and the end
+  const Tensor* begin = nullptr;  ///< of each phase's bands of entries, and the end
   const Tensor* offsets = nullptr;
   const Tensor* thresholds = nullptr;
   const Tensor* codes = nullptr;  ///< null where neither weight nor delay depends on distance

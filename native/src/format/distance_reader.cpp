@@ -32,16 +32,32 @@ std::int64_t check_phases(const Field& attrs, const DistanceRule& rule, std::int
     if (phases > limit) attrs.at("begin").fail("stands for too many phases");
   }
   const auto begin = rule.begin->as<std::int64_t>();
-  if (rule.begin->count != phases + 1 || begin[0] != 0 || begin.back() != rule.thresholds->count) {
-    attrs.at("begin").fail(
-        text("does not divide ", rule.thresholds->count, " entries among ", phases, " phases"));
+  if (rule.begin->count != phases * kDistanceBands + 1 || begin[0] != 0 ||
+      begin.back() != rule.thresholds->count) {
+    attrs.at("begin").fail(text("does not divide ", rule.thresholds->count, " entries among ",
+                                phases, " phases of ", kDistanceBands, " bands"));
   }
   std::int64_t most = 0;
   for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
     if (begin[i + 1] < begin[i]) attrs.at("begin").fail("is not ascending");
-    most = std::max(most, begin[i + 1] - begin[i]);
+    if ((i + 1) % kDistanceBands == 0) {
+      most = std::max(most, begin[i + 1] - begin[i + 1 - kDistanceBands]);
+    }
   }
   return most;
+}
+
+void check_thresholds(const Field& attrs, const DistanceRule& rule) {
+  const auto begin = rule.begin->as<std::int64_t>();
+  const auto thresholds = rule.thresholds->as<std::uint32_t>();
+  for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
+    const auto band = static_cast<std::uint32_t>(i % kDistanceBands);
+    for (std::int64_t e = begin[i]; e < begin[i + 1]; ++e) {
+      const std::uint32_t found = distance_band(thresholds[static_cast<std::size_t>(e)]);
+      if (found == band) continue;
+      attrs.at("thresholds").fail(text("has one of band ", found, " in band ", band));
+    }
+  }
 }
 
 void check_offsets(const Field& attrs, const DistanceRule& rule) {
@@ -72,6 +88,7 @@ void read_distance_rule(const Field& attrs, const ReadContext& context, SparseAt
   const auto dimensions = static_cast<std::int64_t>(rule.pre_grid.size());
   rule.offsets = tensor_ref(attrs.at("offsets"), context, DType::int32, {entries * dimensions});
   const std::int64_t most = check_phases(attrs, rule, context.limits.elements);
+  check_thresholds(attrs, rule);
   check_offsets(attrs, rule);
   const std::uint64_t coded = attrs.at("coded").uint64();
   if (coded != 0 && coded != 0xFFFF && coded != 0xFFFF0000 && coded != 0xFFFFFFFF) {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <numeric>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "random/philox.hpp"
@@ -14,10 +15,58 @@
 namespace procgraph {
 namespace {
 
-constexpr std::size_t kPairs = kSynapseRun;   // drawn at once
+constexpr std::size_t kPairs = kSynapseRun;  // drawn at once
+constexpr std::uint32_t kLateWords = 16;
 constexpr std::int64_t kSourcesAtOnce = 256;  // that a thread counts
 
 using Place = std::array<std::int64_t, 3>;
+
+/// How many pairs in a row are no candidates, where each is one with probability 2^-shift: a
+/// geometric distribution, cut off after two means, from where the walk goes on without memory.
+class Skips {
+ public:
+  explicit Skips(std::uint32_t shift) : chances_(std::size_t{2} << shift) {
+    std::uint64_t left = std::uint64_t{1} << 60;
+    for (std::uint32_t& chance : chances_) {
+      left -= left >> shift;
+      chance = static_cast<std::uint32_t>(left >> 28);
+    }
+    std::size_t at = chances_.size();
+    for (std::size_t part = 0; part < kParts; ++part) {
+      while (at > 0 && chances_[at - 1] <= last_of(part)) --at;
+      first_[part] = static_cast<std::uint16_t>(at);
+    }
+  }
+
+  std::size_t most() const { return chances_.size(); }
+
+  /// How many of the chances, of which each is smaller than the one before, lie above u.
+  std::size_t draw(std::uint32_t u) const {
+    std::size_t at = first_[u >> kShift];
+    while (at < chances_.size() && chances_[at] > u) ++at;
+    return at;
+  }
+
+ private:
+  static constexpr std::uint32_t kShift = 20;
+  static constexpr std::size_t kParts = std::size_t{1} << (32 - kShift);
+
+  static constexpr std::uint32_t last_of(std::size_t part) {
+    return static_cast<std::uint32_t>(part << kShift | ((1u << kShift) - 1));
+  }
+
+  std::vector<std::uint32_t> chances_;
+  std::array<std::uint16_t, kParts> first_{};  // the least that a word with these first bits gives
+};
+
+const Skips& skips_of(std::uint32_t band) {
+  static const std::vector<Skips> all = [] {
+    std::vector<Skips> made;
+    for (std::uint32_t b = 1; b < kDistanceBands; ++b) made.emplace_back(b + 3);
+    return made;
+  }();
+  return all[band - 1];
+}
 
 class DistanceExpansion {
  public:
@@ -42,12 +91,13 @@ class DistanceExpansion {
 
   void run(std::uint32_t first, std::uint32_t last) {
     for (std::uint32_t source = first; source < last; ++source) {
-      const std::size_t phase = locate(source);
-      const auto begin = static_cast<std::size_t>(begin_[phase]);
-      const auto end = static_cast<std::size_t>(begin_[phase + 1]);
-      for (std::size_t m = begin; m < end; m += kPairs) {
-        draw(source, m - begin, m, std::min(kPairs, end - m));
+      const std::int64_t* bands = begin_.data() + locate(source) * kDistanceBands;
+      entry_ = static_cast<std::size_t>(bands[0]);
+      const auto common = static_cast<std::size_t>(bands[1] - bands[0]);
+      for (std::size_t m = 0; m < common; m += kPairs) {
+        draw_common(source, m, std::min(kPairs, common - m));
       }
+      if (bands[1] < bands[kDistanceBands]) draw_rare(source, bands);
     }
     hand_over(size_);
   }
@@ -90,45 +140,93 @@ class DistanceExpansion {
     return picked_.data();
   }
 
-  /// The first byte of a random number decides nearly always; where it is the limit, the others are
-  /// drawn. Keeps those of the chosen that are accepted, and returns their number.
-  std::size_t accept(std::uint32_t source, std::size_t m, std::size_t entry,
-                     const unsigned char* bytes, std::size_t found) {
+  /// Pairs m ... m + count - 1 of band 0. The first byte of a random number decides nearly always;
+  /// where it is the limit, the others are drawn.
+  void draw_common(std::uint32_t source, std::size_t m, std::size_t count) {
+    const unsigned char* bytes = draw_bytes(source, m, count);
+    const unsigned char* limits = limits_.data() + entry_ + m;
+    const std::size_t found = loops_.select_at_most(bytes, limits, count, chosen_.data());
     std::size_t open = 0;
     for (std::size_t i = 0; i < found; ++i) {
       asked_[open] = static_cast<std::uint32_t>(m) + chosen_[i];
-      open += bytes[chosen_[i]] == limits_[entry + chosen_[i]];
+      open += bytes[chosen_[i]] == limits[chosen_[i]];
     }
-    if (open == 0) return found;
     const std::uint32_t* rest = draw_words(source, 8, open);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < found; ++i) {
-      const std::size_t at = entry + chosen_[i];
-      const bool ask = bytes[chosen_[i]] == limits_[at];
-      const bool taken = !ask || *rest >> 8 <= (thresholds_[at] & 0xFFFFFFu);
+      const bool ask = bytes[chosen_[i]] == limits[chosen_[i]];
+      const std::size_t pair = m + chosen_[i];
+      const bool taken = !ask || *rest >> 8 <= (thresholds_[entry_ + pair] & 0xFFFFFFu);
       rest += ask;
-      chosen_[kept] = chosen_[i];
+      asked_[kept] = static_cast<std::uint32_t>(pair);
       kept += taken;
     }
-    return kept;
+    emit(source, kept);
   }
 
-  /// Pairs m ... m + count - 1 of a source, whose entries begin at `entry`.
-  void draw(std::uint32_t source, std::size_t m, std::size_t entry, std::size_t count) {
-    const unsigned char* bytes = draw_bytes(source, m, count);
-    const std::size_t found =
-        accept(source, m, entry, bytes,
-               loops_.select_at_most(bytes, limits_.data() + entry, count, chosen_.data()));
-    const std::uint32_t* random = nullptr;
-    if (drawn_ && rule_.coded != 0xFFFFFFFFu) {
-      for (std::size_t i = 0; i < found; ++i) {
-        asked_[i] = static_cast<std::uint32_t>(m) + chosen_[i];
+  /// The other bands: walks from candidate to candidate, of which some are accepted.
+  void draw_rare(std::uint32_t source, const std::int64_t* bands) {
+    std::size_t found = 0;
+    first_words_known_ = false;
+    for (std::uint32_t band = 1; band < kDistanceBands; ++band) {
+      const Skips& skips = skips_of(band);
+      auto m = static_cast<std::size_t>(bands[band] - bands[0]);
+      const auto end = static_cast<std::size_t>(bands[band + 1] - bands[0]);
+      for (std::uint32_t number = 0; m < end; ++number) {
+        const std::size_t skip = skips.draw(skip_word(source, band, number));
+        m += skip;
+        if (m >= end) break;
+        if (skip == skips.most()) continue;
+        asked_[found] = static_cast<std::uint32_t>(m++);
+        if (++found < kPairs) continue;
+        accept_rare(source, found);
+        found = 0;
       }
-      random = draw_words(source, 9, found);
     }
-    if (size_ + found > kSynapseRun) hand_over(size_);
+    accept_rare(source, found);
+  }
+
+  /// Word number & 3 of philox(16 (number >> 2) + band, source, 0, 10). The first words of all
+  /// bands are made together, later ones of a band by the dozen.
+  std::uint32_t skip_word(std::uint32_t source, std::uint32_t band, std::uint32_t number) {
+    if (number < 4) {
+      if (!std::exchange(first_words_known_, true)) {
+        loops_.philox_words(key_.low, key_.high, 0, source, 10, 16, first_words_.data());
+      }
+      return first_words_[4 * band + number];
+    }
+    const std::uint32_t at = (number - 4) % kLateWords;
+    if (at == 0) {
+      std::array<std::uint32_t, kLateWords> words;
+      for (std::uint32_t i = 0; i < kLateWords; ++i) {
+        words[i] = 64 * ((number + i) / 4) + 4 * band + (number + i) % 4;
+      }
+      loops_.philox_pick(key_.low, key_.high, words.data(), kLateWords, source, 10,
+                         late_words_.data());
+    }
+    return late_words_[at];
+  }
+
+  void accept_rare(std::uint32_t source, std::size_t found) {
+    const std::uint32_t* words = draw_words(source, 8, found);
+    std::size_t kept = 0;
     for (std::size_t i = 0; i < found; ++i) {
-      const std::size_t at = entry + chosen_[i];
+      const std::uint32_t threshold = thresholds_[entry_ + asked_[i]];
+      const bool taken = words[i] >> (distance_band(threshold) + 3) <= threshold;
+      asked_[kept] = asked_[i];
+      kept += taken;
+    }
+    emit(source, kept);
+  }
+
+  /// The accepted pairs in `asked_`.
+  void emit(std::uint32_t source, std::size_t count) {
+    if (count == 0) return;
+    const std::uint32_t* random = nullptr;
+    if (drawn_ && rule_.coded != 0xFFFFFFFFu) random = draw_words(source, 9, count);
+    if (size_ + count > kSynapseRun) hand_over(size_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = entry_ + asked_[i];
       const std::int64_t target = target_of(offsets_ + at * dimensions_);
       if (target < 0) continue;
       pre_[size_] = static_cast<std::int32_t>(source);
@@ -183,10 +281,14 @@ class DistanceExpansion {
   Place anchor_{};
   std::int64_t number_ = 0;
   std::size_t size_ = 0;
+  std::size_t entry_ = 0;  // where the entries of the source's phase begin
+  bool first_words_known_ = false;
+  std::array<std::uint32_t, 64> first_words_;
+  std::array<std::uint32_t, kLateWords> late_words_;
   std::array<std::uint32_t, kPairs / 4 + 64> words_;
   std::array<unsigned char, kPairs> bytes_;
   std::array<std::uint32_t, kPairs> chosen_;
-  std::array<std::uint32_t, kPairs + 8> asked_{};  // numbers of pairs that words are drawn for
+  std::array<std::uint32_t, kPairs + 8> asked_{};  // pairs that words are drawn for
   std::array<std::uint32_t, kPairs + 8> picked_;
   std::array<std::int32_t, kSynapseRun> pre_;
   std::array<std::int32_t, kSynapseRun> post_;

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
 from procgraph.processes.synapses.base import MAX_DELAY
-from procgraph.spec.distance import DistanceKernel
+from procgraph.spec.distance import BANDS, DistanceKernel, band_of
 from procgraph.spec.distributions import LEVELS
 
 __all__ = ["GridRule"]
@@ -26,9 +26,9 @@ WEIGHT_BITS, DELAY_BITS = 0xFFFF0000, 0x0000FFFF
 
 @dataclass(frozen=True)
 class _Stencil:
-    """Possible synapses of a source relative to its place, for every phase of source grid against target grid."""
+    """Possible synapses of a source relative to its place: by phase of source grid against target grid, then by band of probability."""
 
-    begin: NDArray[np.int64]  # (phases + 1,)
+    begin: NDArray[np.int64]  # (phases · BANDS + 1,)
     offsets: NDArray[np.int32]  # (entries, dimensions), from the target element at the source's place
     displacement: Floats  # (entries, dimensions), in units of the extent
     probability: Floats  # (entries,)
@@ -79,7 +79,6 @@ class GridRule:
             dt: length of a step in ms.
         """
         stencil = self._stencil(self.pre, self.post)
-        thresholds = np.rint(stencil.probability * 2.0**32) - 1
         attrs = {
             "rule": "distance",
             "pre_grid": list(self.pre),
@@ -87,7 +86,7 @@ class GridRule:
             "periodic": self.periodic,
             "begin": stencil.begin,
             "offsets": stencil.offsets,
-            "thresholds": thresholds.astype(np.uint32),
+            "thresholds": _thresholds(stencil.probability),
             "terms": self._most_terms(),
         }
         codes, coded = np.zeros(stencil.probability.size, np.uint32), 0
@@ -120,7 +119,7 @@ class GridRule:
         stencil = self._stencil(self.post, self.pre)
         bounds = [
             min(math.ceil(mean + 10 * math.sqrt(mean) + 10), int(end - begin))
-            for begin, end in zip(stencil.begin[:-1], stencil.begin[1:])
+            for begin, end in zip(stencil.begin[:-1:BANDS], stencil.begin[BANDS::BANDS])
             for mean in (float(stencil.probability[begin:end].sum()),)
         ]
         return min(max(bounds), math.prod(self.pre))
@@ -128,18 +127,21 @@ class GridRule:
     def _stencil(self, pre: Grid, post: Grid) -> _Stencil:
         cycles = [p // math.gcd(p, q) for p, q in zip(pre, post)]
         found: list[tuple[NDArray[np.int32], Floats, Floats]] = []
+        sizes: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
         total = 0
         for phase in product(*map(range, cycles)):
-            found.append(self._phase(pre, post, phase))
-            total += found[-1][2].size
+            offsets, displacement, probability = self._phase(pre, post, phase)
+            band = band_of(_thresholds(probability))
+            order = np.argsort(band, kind="stable")
+            found.append((offsets[order], displacement[order], probability[order]))
+            sizes.append(np.bincount(band, minlength=BANDS))
+            total += probability.size
             if total > MOST_ENTRIES:
                 raise ParameterError(
                     f"{self.owner}: kernel and grids {pre}, {post} make more than {MOST_ENTRIES} possible synapses of the different "
                     "source places. Limit the kernel by outer= or window=, or take grids with large common divisors."
                 )
-        sizes = [p.size for _, _, p in found]
-        offsets, displacement, probability = (np.concatenate(parts) for parts in zip(*found))
-        return _Stencil(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), offsets, displacement, probability)
+        return _Stencil(np.cumsum(np.concatenate(sizes)), *(np.concatenate(parts) for parts in zip(*found)))
 
     def _phase(self, pre: Grid, post: Grid, phase: Grid) -> tuple[NDArray[np.int32], Floats, Floats]:
         """Offsets, displacements and probabilities of the possible targets of a source, in the order of the target grid."""
@@ -165,6 +167,10 @@ class GridRule:
         if not self.autapses:
             keep &= offsets.any(axis=1)
         return offsets[keep].astype(np.int32), away[keep], chance[keep]
+
+
+def _thresholds(probability: Floats) -> NDArray[np.uint32]:
+    return (np.rint(probability * 2.0**32) - 1).astype(np.uint32)
 
 
 def _is_number(value: object) -> bool:

@@ -113,10 +113,10 @@ struct Izhikevich {
   static constexpr bool kReads = false, kReadsTwo = false, kWaits = false, kHasI = false,
                         kHasU = true, kBias = true;
   static Signed step(Group& g) {
-    const Floats drive = g.bias + 140.0f - g.u;
-    Floats next = g.v + ((g.v * 0.04f + 5.0f) * g.v + drive) * 0.05f;
-    next += ((next * 0.04f + 5.0f) * next + drive) * 0.05f;
-    g.u += (next * 0.2f - g.u) * 0.002f;
+    const Floats push = (g.bias + 140.0f - g.u) * 0.05f;
+    Floats next = (g.v * 0.002f + 1.25f) * g.v + push;
+    next = (next * 0.002f + 1.25f) * next + push;
+    g.u = g.u * 0.998f + next * 0.0004f;
     const Signed spike = next >= 30.0f;
     g.v = spike ? Floats{} - 65.0f : next;
     g.u = spike ? g.u + 8.0f : g.u;

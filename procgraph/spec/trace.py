@@ -87,6 +87,18 @@ class Kernel:
     outputs: tuple[Output, ...]
 
     @property
+    def layout(self) -> str:
+        """Dtypes of columns; states; inputs; outputs, and the number of draws: what the kernel ABI points to."""
+        inputs = [a.dtype if a.kind == "array" else "int32" for a in self.inputs]
+        parts = (
+            [a.dtype for a in self.columns],
+            [a.dtype for a in self.states],
+            inputs,
+            [o.dtype for o in self.outputs],
+        )
+        return ";".join([*map(",".join, parts), str(len(self.draws))])
+
+    @property
     def hash(self) -> str:
         """Content hash: equal kernels have equal hashes."""
         parts = [repr((self.columns, self.states, self.inputs, self.draws, self.next_states, self.outputs))]

@@ -42,15 +42,19 @@ typedef struct pg_kernel_args {
 
 typedef void (*pg_kernel_fn)(const pg_kernel_args* args);
 
-/* `hash` identifies the exact arithmetic; a Program names both and both must match. */
+/* `hash` identifies the exact arithmetic; a Program names both and both must match. `layout` says
+ * what the arguments point to, so that a Program that hands over something else is refused: the
+ * dtypes of columns; states; inputs; outputs, each separated by commas, and the number of draws, as
+ * in "float32,int32;float32;int32;int32;0". */
 typedef struct pg_kernel_entry {
   const char* name;
   const char* hash;
+  const char* layout;
   pg_kernel_fn fn;
 } pg_kernel_entry;
 
 /* A kernel library exports `const pg_kernel_entry* pg_kernel_table(void)`: a table that ends with
- * {NULL, NULL, NULL} and lives as long as the library. */
+ * {NULL, NULL, NULL, NULL} and lives as long as the library. */
 typedef const pg_kernel_entry* (*pg_kernel_table_fn)(void);
 
 #ifdef __cplusplus

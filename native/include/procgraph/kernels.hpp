@@ -28,7 +28,11 @@ using KernelCallback = std::function<void(const pg_kernel_args&, const KernelLay
 struct Kernel {
   pg_kernel_fn fn = nullptr;
   std::shared_ptr<const KernelCallback> callback;  ///< used where `fn` is null
+  std::string layout = {};  ///< as in pg_kernel_entry; empty where anything goes
 };
+
+/// Throws Error (`format`) where `owner` would call a kernel with other arguments than it takes.
+void check_layout(const Kernel& kernel, const std::string& owner, const KernelLayout& layout);
 
 /// Kernels of users; the built-in ones are known without. All members are thread-safe.
 class KernelRegistry {

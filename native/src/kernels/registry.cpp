@@ -9,6 +9,21 @@
 
 namespace procgraph {
 
+void check_layout(const Kernel& kernel, const std::string& owner, const KernelLayout& layout) {
+  std::string given;
+  for (const auto* part : {&layout.columns, &layout.states, &layout.inputs, &layout.outputs}) {
+    for (std::size_t i = 0; i < part->size(); ++i) {
+      given += text(i == 0 ? "" : ",", dtype_name((*part)[i]));
+    }
+    given += ";";
+  }
+  given += std::to_string(layout.draws);
+  if (kernel.layout.empty() || kernel.layout == given) return;
+  throw Error(ErrorKind::format, owner,
+              text("hands its kernel ", given, "; allowed: ", kernel.layout,
+                   " (columns; states; inputs; outputs; draws)"));
+}
+
 struct KernelRegistry::Impl {
   mutable std::mutex mutex;
   std::map<std::pair<std::string, std::string>, Kernel> kernels;
@@ -33,7 +48,11 @@ std::vector<std::pair<std::string, std::string>> KernelRegistry::load(const std:
   std::vector<std::pair<std::string, std::string>> loaded;
   for (const pg_kernel_entry* entry = table(); entry != nullptr && entry->name != nullptr;
        ++entry) {
-    add(entry->name, entry->hash, {entry->fn, nullptr});
+    if (entry->hash == nullptr || entry->layout == nullptr || entry->fn == nullptr) {
+      throw Error(ErrorKind::device, path,
+                  text("has a kernel '", entry->name, "' without hash, layout or function"));
+    }
+    add(entry->name, entry->hash, {entry->fn, nullptr, entry->layout});
     loaded.emplace_back(entry->name, entry->hash);
   }
   const std::lock_guard lock(impl_->mutex);
@@ -56,7 +75,7 @@ std::optional<Kernel> KernelRegistry::look_up(std::string_view name, std::string
   }
   for (const auto* entry = select_isa().kernels(); entry->name != nullptr; ++entry) {
     if (entry->name != name) continue;
-    if (entry->hash == hash) return Kernel{entry->fn, nullptr};
+    if (entry->hash == hash) return Kernel{entry->fn, nullptr, entry->layout};
     others += text(others.empty() ? "" : ", ", entry->hash);
   }
   return std::nullopt;

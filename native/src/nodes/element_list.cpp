@@ -27,6 +27,7 @@ ElementList::ElementList(const Node& spec, Kernel kernel, const Columns& columns
     layout_.outputs.insert(layout_.outputs.end(), static_cast<std::size_t>(port.components),
                            port.dtype);
   }
+  check_layout(kernel_, spec.name, layout_);
   for (std::size_t i = 0; i < first_input_ + inputs.size(); ++i) values_.emplace_back(kChunk);
   for (std::size_t i = 0; i < layout_.outputs.size(); ++i) outputs_.emplace_back(kChunk);
   for (auto& values : values_) pointers_.push_back(values.data());

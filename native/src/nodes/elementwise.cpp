@@ -176,6 +176,7 @@ class Elementwise final : public RuntimeNode, private Draw {
       layout.outputs.push_back(port.kind == PortKind::current ? DType::float32 : port.dtype);
     }
     layout.draws = attrs_.draws;
+    check_layout(core_.kernel, spec().name, layout);
   }
 
   /// One part for each range of the arena that the sums of the only such input lie in.

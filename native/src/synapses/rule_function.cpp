@@ -28,6 +28,7 @@ RuleFunction::RuleFunction(const RuleFunctionSpec& from, const Node& node, Kerne
   for (const auto& input : input_values_) input_pointers_.push_back(input.data());
   layout_.states.assign(variables_.size(), DType::float32);
   layout_.inputs.assign(sources_.size(), DType::float32);
+  check_layout(kernel_, node.name, layout_);
 }
 
 void RuleFunction::call(std::size_t n) {

@@ -201,8 +201,14 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
 def render_table(kernels: list[Kernel], function: str) -> str:
     """A whole source file: the kernels and the table that a library exports as ``function``."""
     bodies = [render_kernel(kernel, f"kernel_{kernel.name}") for kernel in kernels]
-    rows = [f'    {{"{k.name}", "{k.hash}", kernel_{k.name}}},' for k in kernels]
-    table = ["const pg_kernel_entry table[] = {", *rows, "    {nullptr, nullptr, nullptr},", "};", "}  // namespace"]
+    rows = [f'    {{"{k.name}", "{k.hash}", "{k.layout}", kernel_{k.name}}},' for k in kernels]
+    table = [
+        "const pg_kernel_entry table[] = {",
+        *rows,
+        "    {nullptr, nullptr, nullptr, nullptr},",
+        "};",
+        "}  // namespace",
+    ]
     export = [
         f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void);',
         f'extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* {function}(void) {{ return table; }}',

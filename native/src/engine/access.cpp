@@ -232,6 +232,7 @@ Stats Engine::Impl::stats() const {
   Stats out;
   out.profiled = profile;
   out.delivery_seconds = 1e-9 * static_cast<double>(tables->spent);
+  for (const auto& node : nodes) node->settle_counts();
   for (const auto& node : nodes) {
     NodeStats& entry = out.nodes[node->spec().name];
     entry.ticks = node->ticks();

@@ -154,6 +154,7 @@ void Engine::Impl::join_channels() {
 }
 
 void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
+  for (auto& node : nodes) node->settle_counts();  // those of others, too
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
   tables->reset();

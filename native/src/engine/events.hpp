@@ -6,22 +6,26 @@
 #include <memory>
 #include <vector>
 
+#include "engine/lines.hpp"
+
 namespace procgraph {
 
-/// The events of one step and lane; keeps its memory when cleared.
-class EventList {
+/// The events of one step and lane; keeps its memory when cleared. A few events lie on the same
+/// cache line as their number, so that another thread that takes them up fetches one line.
+class alignas(kLineBytes) EventList {
  public:
   std::size_t size() const { return size_; }
-  const std::int32_t* index() const { return index_.get(); }
-  const std::int32_t* payload() const { return payload_.get(); }
+  const std::int32_t* index() const { return memory_ != nullptr ? memory_.get() : few_; }
+  const std::int32_t* payload() const { return index() + capacity_; }
   void clear() { size_ = 0; }
 
   void append(const std::int32_t* index, const std::int32_t* payload, std::size_t count) {
     if (count == 0) return;
     if (size_ + count > capacity_) grow(size_ + count);
-    std::memcpy(index_.get() + size_, index, count * sizeof *index);
-    std::memcpy(payload_.get() + size_, payload, count * sizeof *payload);
-    size_ += count;
+    std::int32_t* to = memory_ != nullptr ? memory_.get() : few_;
+    std::memcpy(to + size_, index, count * sizeof *index);
+    std::memcpy(to + capacity_ + size_, payload, count * sizeof *payload);
+    size_ += static_cast<std::uint32_t>(count);
   }
 
   void append(const EventList& other) { append(other.index(), other.payload(), other.size_); }
@@ -29,23 +33,21 @@ class EventList {
   void append(std::int32_t index, std::int32_t payload) { append(&index, &payload, 1); }
 
  private:
+  static constexpr std::uint32_t kFew = 6;
+
   void grow(std::size_t wanted) {
-    const std::size_t capacity = std::bit_ceil(wanted < 16 ? std::size_t{16} : wanted);
-    auto index = std::make_unique_for_overwrite<std::int32_t[]>(capacity);
-    auto payload = std::make_unique_for_overwrite<std::int32_t[]>(capacity);
-    if (size_ != 0) {
-      std::memcpy(index.get(), index_.get(), size_ * sizeof(std::int32_t));
-      std::memcpy(payload.get(), payload_.get(), size_ * sizeof(std::int32_t));
-    }
-    index_ = std::move(index);
-    payload_ = std::move(payload);
+    const auto capacity = static_cast<std::uint32_t>(std::bit_ceil(wanted));
+    auto memory = std::make_unique_for_overwrite<std::int32_t[]>(2 * std::size_t{capacity});
+    std::memcpy(memory.get(), index(), size_ * sizeof(std::int32_t));
+    std::memcpy(memory.get() + capacity, payload(), size_ * sizeof(std::int32_t));
+    memory_ = std::move(memory);
     capacity_ = capacity;
   }
 
-  std::unique_ptr<std::int32_t[]> index_;
-  std::unique_ptr<std::int32_t[]> payload_;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = kFew;
+  std::unique_ptr<std::int32_t[]> memory_;  // indices, then payloads; null while they are few
+  std::int32_t few_[2 * kFew];
 };
 
 /// Slot of a step in a ring of a power of two slots. Steps before 0 have slots too: they hold

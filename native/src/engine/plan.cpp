@@ -19,11 +19,6 @@ std::size_t done_at(const Done& done, const RuntimeNode* node, Action action) {
 
 constexpr std::size_t kDelivered = 1;  // deliveries are the first level
 
-/// True if all parts run where the sums that they take are delivered.
-bool follows_delivery(const Plan::Entry& entry) {
-  return entry.node->thread_of(entry.action, 0) >= 0;
-}
-
 /// The first level that an action may run in: after all that it depends on within the step.
 std::size_t first_level(const Done& done, const Plan::Entry& entry) {
   const SynapseAttrs* synapse = entry.node->spec().synapse();
@@ -35,7 +30,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
   }
   std::size_t level = 0;
   for (const Input& input : entry.node->inputs) {
-    if (input.delivered() && !follows_delivery(entry)) level = std::max(level, kDelivered);
+    if (input.delivered() && !entry.node->follows_delivery()) level = std::max(level, kDelivered);
     for (const Channel* channel : input.channels) {
       const RuntimeNode* source = channel->source().owner;
       if (channel->spec().delay != 0 || source->spec().is_host()) continue;
@@ -54,7 +49,7 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000} : Grain{1, 0};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 1024, 3000} : Grain{1, 1, 0};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
@@ -69,11 +64,12 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   }
   if (threads_ > 1) {
     failures_ = std::vector<Failure>(static_cast<std::size_t>(threads_));
+    ranges_ = std::vector<TaskRange>(failures_.size());
     pool_ = std::make_unique<ThreadPool>(threads_);
     return;
   }
-  phases_.assign(1, {std::vector<Tasks>(1)});
-  Tasks& list = phases_[0].lists[0];
+  phases_.assign(1, {std::vector<List>(1)});
+  Tasks& list = phases_[0].lists[0].tasks;
   for (const Job& job : deliveries()) list.push_back(job.task);
   for (const Entry& entry : schedule) {
     entry.node->divide(1, nullptr);
@@ -128,6 +124,7 @@ void Plan::add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& e
   if (has_prologue(entry)) {
     Job prologue = job;
     prologue.task.share = Share::prologue;
+    prologue.cost = 0;  // small, and of unknown size
     levels[level++].push_back(prologue);
   }
   Countdown& countdown = countdowns_.emplace_back();
@@ -149,25 +146,35 @@ void Plan::add_phase(Jobs&& jobs) {
     alone += jobs[i].cost;
   }
   const std::vector<Jobs> shares = assign(jobs);
-  double longest = 0;
-  for (const Jobs& share : shares) longest = std::max(longest, total(share));
-  const auto add = [](Tasks& list, const Jobs& from) {
-    for (const Job& job : from) list.push_back(job.task);
-  };
+  double longest = alone / static_cast<double>(shares.size());  // the best, if all jobs may move
+  for (const Jobs& share : shares) longest = std::max(longest, bound(share));
   if (shares.size() > 1 && alone - longest >= grain().nanoseconds) {
     threads_ = std::max(threads_, static_cast<int>(shares.size()));
     Phase& phase = phases_.emplace_back();
-    phase.lists.resize(shares.size());
-    for (std::size_t i = 0; i < shares.size(); ++i) add(phase.lists[i], shares[i]);
+    for (const Jobs& share : shares) phase.lists.push_back(list_of(share));
     return;
   }
-  if (phases_.empty() || phases_.back().lists.size() > 1)
-    phases_.push_back({std::vector<Tasks>(1)});
-  add(phases_.back().lists[0], jobs);
+  if (phases_.empty() || phases_.back().lists.size() > 1) phases_.push_back({std::vector<List>(1)});
+  for (const Job& job : jobs) phases_.back().lists[0].tasks.push_back(job.task);
 }
 
-/// Part p of a divided action goes to thread p, so that the same elements stay in the same caches;
-/// the rest goes to whoever has least to do, the largest first.
+/// True if the job may run on any thread, at any time within the level once the thread that it was
+/// given to is done with what may not.
+bool Plan::movable(const Job& job) {
+  return job.target == nullptr && job.task.node != nullptr && !job.task.node->caller_only();
+}
+
+Plan::List Plan::list_of(Jobs jobs) {
+  const auto rest =
+      std::stable_partition(jobs.begin(), jobs.end(), [](const Job& job) { return !movable(job); });
+  List list;
+  list.bound = static_cast<std::uint32_t>(rest - jobs.begin());
+  for (const Job& job : jobs) list.tasks.push_back(job.task);
+  return list;
+}
+
+/// Parts of a divided action go to threads in their order, so that the same elements stay in the
+/// same caches; the rest goes to whoever has least to do, the largest first.
 std::vector<Plan::Jobs> Plan::assign(const Jobs& jobs) const {
   std::vector<Jobs> shares(static_cast<std::size_t>(wanted_));
   std::vector<double> load(shares.size());
@@ -175,14 +182,16 @@ std::vector<Plan::Jobs> Plan::assign(const Jobs& jobs) const {
     shares[thread].push_back(job);
     load[thread] += job.cost;
   };
-  const auto own_thread = [&](const Job& job) {
-    return job.task.share == Share::part && job.task.countdown->parts == wanted_ &&
+  const auto in_order = [&](const Job& job) {
+    return job.task.share == Share::part && job.task.countdown->parts >= wanted_ &&
            job.target == nullptr;
   };
-  const auto fixed = [&](const Job& job) { return job.thread >= 0 || own_thread(job); };
+  const auto fixed = [&](const Job& job) { return job.thread >= 0 || in_order(job); };
   for (const Job& job : jobs) {
     if (!fixed(job)) continue;
-    give(job.thread >= 0 ? static_cast<std::size_t>(job.thread) : job.task.part, job);
+    const int thread =
+        job.thread >= 0 ? job.thread : job.task.part * wanted_ / job.task.countdown->parts;
+    give(static_cast<std::size_t>(thread), job);
   }
   std::vector<Jobs> bundles;
   std::map<std::pair<const Input*, int>, std::size_t> of_target;
@@ -229,6 +238,17 @@ double Plan::total(const Jobs& jobs) {
   return sum;
 }
 
+/// Of the jobs that only their thread may run, and of the largest single one.
+double Plan::bound(const Jobs& jobs) {
+  double sum = 0;
+  double largest = 0;
+  for (const Job& job : jobs) {
+    if (!movable(job)) sum += job.cost;
+    largest = std::max(largest, job.cost);
+  }
+  return std::max(sum, largest);
+}
+
 void Plan::run_task(const Task& task, std::int64_t step) {
   switch (task.share) {
     case Share::whole:
@@ -272,7 +292,7 @@ void Plan::run(std::int64_t step) {
         run_parallel(phase, step);
         continue;
       }
-      run_list(phase.lists[0], step);
+      run_list(phase.lists[0].tasks, step);
     }
   } catch (...) {
     recover();
@@ -282,15 +302,43 @@ void Plan::run(std::int64_t step) {
 
 void Plan::run_share(void* context, int thread) {
   auto& plan = *static_cast<Plan*>(context);
-  Failure& failure = plan.failures_[static_cast<std::size_t>(thread)];
-  for (const Task& task : plan.phase_->lists[static_cast<std::size_t>(thread)]) {
-    try {
-      plan.profiled_ ? plan.run_profiled(task, plan.step_) : plan.run_task(task, plan.step_);
-    } catch (...) {
-      failure.error = std::current_exception();
-      failure.order = task.order;
-      return;
+  plan.run_own(thread);
+  plan.help(thread);
+}
+
+void Plan::run_own(int thread) {
+  const List& list = phase_->lists[static_cast<std::size_t>(thread)];
+  for (std::uint32_t i = 0; i < list.bound; ++i) attempt(list.tasks[i], thread);
+  TaskRange& range = ranges_[static_cast<std::size_t>(thread)];
+  range.open(list.bound, static_cast<std::uint32_t>(list.tasks.size()));
+  while (const auto next = range.take_first()) attempt(list.tasks[*next], thread);
+}
+
+/// Takes over what others have not come to. Waits for a while for those who are still busy with
+/// what only they may do.
+void Plan::help(int thread) {
+  Spinning spinning = pool_->spinning();
+  bool busy = true;
+  while (busy) {
+    busy = false;
+    for (std::size_t other = 0; other < phase_->lists.size(); ++other) {
+      const Tasks& tasks = phase_->lists[other].tasks;
+      while (const auto last = ranges_[other].take_last()) attempt(tasks[*last], thread);
+      busy |= ranges_[other].closed() && pool_->has_begun(static_cast<int>(other));
     }
+    busy = busy && spinning.again();
+  }
+}
+
+/// All tasks are tried, so that what is reported does not depend on who comes to what.
+void Plan::attempt(const Task& task, int thread) {
+  try {
+    profiled_ ? run_profiled(task, step_) : run_task(task, step_);
+  } catch (...) {
+    Failure& failure = failures_[static_cast<std::size_t>(thread)];
+    if (failure.error && failure.order < task.order) return;
+    failure.error = std::current_exception();
+    failure.order = task.order;
   }
 }
 
@@ -298,6 +346,7 @@ void Plan::run_parallel(const Phase& phase, std::int64_t step) {
   phase_ = &phase;
   step_ = step;
   if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
+  for (std::size_t i = 0; i < phase.lists.size(); ++i) ranges_[i].close();
   pool_->run(static_cast<int>(phase.lists.size()), run_share, this);
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {

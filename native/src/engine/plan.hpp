@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/runtime_node.hpp"
+#include "engine/task_range.hpp"
 #include "engine/thread_pool.hpp"
 #include "sparse/tables.hpp"
 
@@ -19,8 +20,9 @@ namespace procgraph {
 /// With one thread that is what the delivery tables bring and then the Program's schedule. With
 /// more, actions are sorted into levels by their dependencies: the actions of a level are
 /// independent of each other, but for those that follow each other on one thread. A level that is
-/// worth it becomes a parallel phase, in which each thread has a fixed list of tasks; the others
-/// are run by the caller, without a word to the other threads. Bits do not depend on any of this.
+/// worth it becomes a parallel phase, in which each thread has a list of tasks; the others are run
+/// by the caller, without a word to the other threads. A thread that is done with its list takes
+/// over tasks of others that may move. Bits do not depend on any of this.
 class Plan {
  public:
   struct Entry {
@@ -65,8 +67,14 @@ class Plan {
     int thread;           // that has to run it; -1: any
   };
   using Jobs = std::vector<Job>;
+  /// Tasks of one thread: first those that only it may run, in their order, then those that may
+  /// move to others once these are done.
+  struct List {
+    Tasks tasks;
+    std::uint32_t bound = 0;
+  };
   struct Phase {
-    std::vector<Tasks> lists;  // per thread; one list: run by the caller alone
+    std::vector<List> lists;  // per thread; one list: run by the caller alone
   };
   struct Failure {
     alignas(64) std::exception_ptr error;
@@ -80,10 +88,16 @@ class Plan {
   std::vector<Jobs> assign(const Jobs& jobs) const;
   static std::map<const Input*, int> parts_by_target(const Jobs& jobs);
   static double total(const Jobs& jobs);
+  static double bound(const Jobs& jobs);
+  static bool movable(const Job& job);
+  static List list_of(Jobs jobs);
   void run_task(const Task& task, std::int64_t step);
   void run_profiled(const Task& task, std::int64_t step);
   void run_list(const Tasks& tasks, std::int64_t step);
   static void run_share(void* plan, int thread);
+  void run_own(int thread);
+  void help(int thread);
+  void attempt(const Task& task, int thread);
   void run_parallel(const Phase& phase, std::int64_t step);
   void recover();
 
@@ -95,6 +109,7 @@ class Plan {
   std::vector<RuntimeNode*> idle_;
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;
+  std::vector<TaskRange> ranges_;  // per thread, of its tasks that may move
   std::unique_ptr<ThreadPool> pool_;
   const Phase* phase_ = nullptr;  // of the running parallel phase
   std::int64_t step_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/channel.hpp"
+#include "engine/runtime_node.hpp"
 
 namespace procgraph {
 
@@ -113,6 +114,13 @@ void Input::pull_indivisible(std::int64_t step) {
   }
 }
 
+const Channel* Input::plain_events() const {
+  if (!clean_ || channels.size() != 1 || owner->spec().period != 1) return nullptr;
+  const Channel& only = *channels[0];
+  const bool events = only.source().port().kind == PortKind::events;
+  return events && !only.mapped() && !only.bounded() ? &only : nullptr;
+}
+
 void Input::drain() {
   for (Channel* channel : channels) channel->drain();
 }
@@ -121,7 +129,7 @@ void Input::clear() {
   for (std::int32_t lane = 0; lane < lanes_ && !clean_; ++lane) {
     std::memset(sums_ + static_cast<std::size_t>(lane) * stride_, 0, n() * sizeof *sums_);
   }
-  clean_ = true;
+  clean_ = !expects_;
 }
 
 const std::byte* Input::held(std::int64_t step, std::size_t lane) {

@@ -157,6 +157,9 @@ class Input {
   void pull(std::int64_t step);
   /// Pulls only the channels that a part cannot pull for itself.
   void pull_indivisible(std::int64_t step);
+  /// The only channel, if its events arrive as they were emitted, in one step and to the same
+  /// elements, and nothing else is there; null otherwise.
+  const Channel* plain_events() const;
   /// At a tick: what waits in bounded channels joins the sums.
   void drain();
   /// Sums of a lane, about to be changed.
@@ -164,14 +167,22 @@ class Input {
     clean_ = false;
     return sums_ + lane * stride_;
   }
-  void mark_changed() { clean_ = false; }
   /// True if all sums are zero because nothing has arrived since they were cleared.
   bool clean() const { return clean_; }
-  void mark_clean() { clean_ = true; }
+  void mark_clean() {
+    if (clean_ == expects_) clean_ = !expects_;
+  }
   void mark_dirty() { clean_ = false; }
   /// A delivery table adds to the sums, at the begin of a step.
   bool delivered() const { return delivered_; }
   void mark_delivered() { delivered_ = true; }
+  /// Whether spikes are on their way in the tables. While there are the sums do not count as clean,
+  /// rather than change their mark, which all threads look at, twice a step.
+  void expect(bool spikes) {
+    if (spikes == expects_) return;
+    expects_ = spikes;
+    if (spikes) clean_ = false;
+  }
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
   std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
   void clear();
@@ -200,6 +211,7 @@ class Input {
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
   bool delivered_ = false;
+  bool expects_ = false;
 };
 
 }  // namespace procgraph

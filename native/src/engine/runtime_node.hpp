@@ -21,11 +21,13 @@
 // that is independent of it within a step (see plan.cpp), with one exception: emissions that name
 // the same emit_target() are run one after the other; where they have equal numbers of parts, part
 // p of one after part p of the other, so that parts with the same number may write to the same
-// sums. Part p runs on the same thread in every step.
+// sums. Parts of a tick or of an absorption that are given to a thread may still be run by another
+// that has nothing left to do.
 //
 // Delivery tables add to the sums of their targets at the begin of a step, each thread to its own
-// range of the arena. A tick that is divided in the same way follows on the same thread without
-// waiting for the others (thread_of says so); whatever else touches these sums waits for all.
+// range of the arena. A tick that is divided in the same way follows on the same thread, or on
+// one that comes to help it, without waiting for the others (follows_delivery); whatever else
+// touches these sums waits for all.
 
 namespace procgraph {
 
@@ -71,8 +73,10 @@ class RuntimeNode {
   /// ranges of the arena that threads 0, 1 ... deliver spikes to.
   virtual void divide(int, const Cuts*) {}
   virtual int parts(Action) const { return 1; }
-  /// The thread that has to run a part; -1 if any may.
+  /// The thread that a part is given to; -1 if it does not matter.
   virtual int thread_of(Action, int) const { return -1; }
+  /// True if all parts of a tick are given to the threads that deliver the sums that they take.
+  virtual bool follows_delivery() const { return false; }
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
   virtual void run_part(Action, std::int64_t, int) {}
@@ -138,6 +142,8 @@ class RuntimeNode {
     ticks_ += steps;
   }
   StateColumn* find_state(std::string_view name);
+  /// Adds to the outputs' counters what was counted elsewhere.
+  virtual void settle_counts() {}
   /// Nanoseconds spent in actions, where profiled.
   std::atomic<std::int64_t> spent{0};
 

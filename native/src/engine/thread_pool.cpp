@@ -1,7 +1,6 @@
 #include "engine/thread_pool.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -32,15 +31,24 @@ std::int64_t spin_time(int threads) {
 
 }  // namespace
 
+Spinning::Spinning(std::int64_t longest_ns)
+    : end_(Clock::now() + std::chrono::nanoseconds(longest_ns)),
+      until_look_(longest_ns > 0 ? kPausesPerLook : 1) {}
+
+bool Spinning::again() {
+  if (--until_look_ == 0) {
+    if (Clock::now() >= end_) return false;
+    until_look_ = kPausesPerLook;
+  }
+  pause();
+  return true;
+}
+
 bool Waiter::spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const {
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::nanoseconds(spin_ns_);
+  Spinning spinning(spin_ns_);
   do {
-    for (int i = 0; i < kPausesPerLook; ++i) {
-      if (value.load(std::memory_order_acquire) != old) return true;
-      pause();
-    }
-  } while (Clock::now() < end);
+    if (value.load(std::memory_order_acquire) != old) return true;
+  } while (spinning.again());
   return false;
 }
 
@@ -104,6 +112,13 @@ void ThreadPool::run(int active, Work work, void* context) {
       waiter_.wait(worker.done, piece - 1);
     }
   }
+}
+
+bool ThreadPool::has_begun(int thread) const {
+  if (thread == 0) return true;
+  const Worker& worker = *workers_[static_cast<std::size_t>(thread) - 1];
+  return worker.begun.load(std::memory_order_relaxed) ==
+         worker.asked.load(std::memory_order_relaxed);
 }
 
 /// True for the first who asks for this piece of work.

@@ -1,12 +1,26 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
 #include <vector>
 
 namespace procgraph {
+
+/// Turns of a loop that waits, up to a bound in time.
+class Spinning {
+ public:
+  explicit Spinning(std::int64_t longest_ns);
+  /// Pauses; false once the time is over.
+  bool again();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point end_;
+  int until_look_;
+};
 
 /// Waits for a number to change: spins for a while, then sleeps. The time spent
 /// spinning halves whenever it was in vain, so that a busy machine loses little to it.
@@ -40,6 +54,11 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
   /// Runs `work` on threads 0 ... active - 1 and returns when all have finished.
   void run(int active, Work work, void* context);
+  /// Within a piece of work: false if a thread has not begun, so that the caller may have to do its
+  /// share.
+  bool has_begun(int thread) const;
+  /// How long a thread may wait for others within a piece of work.
+  Spinning spinning() const { return Spinning(spin_ns_); }
 
  private:
   // Each side writes to its own cache line.

@@ -12,6 +12,9 @@ struct SegmentCursor {
   std::int32_t payload;
 };
 
+/// Blocks of a row of bits that `add_masks` fetches ahead: the first are the caller's to fetch.
+constexpr std::size_t kMaskBlocksAhead = 4;
+
 /// How many thresholds are less than x, for x = 0 ... 2^31 - 1. With y = 2^31 - 1 - x, the range of
 /// y says how many are, up to one, which is y < limit.
 struct CountTable {

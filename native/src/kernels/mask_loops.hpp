@@ -19,7 +19,6 @@ constexpr double kMaskBlockNs = 95;
 constexpr double kMaskBlockNs = 340;
 #endif
 constexpr std::size_t kMaskWords = 8;   // of a block: 512 targets
-constexpr std::size_t kMaskAhead = 4;   // blocks
 constexpr std::size_t kMaskGroup = 64;  // targets whose counts are taken together
 
 #if defined(__AVX512BW__)
@@ -192,8 +191,9 @@ void add_mask_rows(u32* sums, const u64* const* rows, std::size_t count, std::si
     Plane planes[kPlanes];
     for (std::size_t q = 0; q < kPlanes; ++q) planes[q] = no_bits();
     for (std::size_t r = 0; r < count; r += 8) {
-      for (std::size_t i = r; i < r + 8; ++i) {
-        prefetch(rows[i] + (block + kMaskAhead) * kMaskWords);
+      // Behind the end lies the row of another source.
+      for (std::size_t i = r; i < r + 8 && kBlockLines * (block + kMaskBlocksAhead) < lines; ++i) {
+        prefetch(rows[i] + (block + kMaskBlocksAhead) * kMaskWords);
       }
       count_rows<kPlanes>(planes, rows + r, block * kMaskWords);
     }

@@ -50,24 +50,19 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
   void divide(int threads, const Cuts* cuts) override {
+    settle_counts();
     parts_.clear();
     threads_.clear();
-    if (cuts != nullptr && divide_as_delivered(*cuts)) return;
-    const std::size_t chunks = (core_.n + kChunk - 1) / kChunk;  // of a lane
-    const std::size_t most =
-        caller_only() ? 1 : std::min(lanes() * chunks, lanes() * core_.n / grain().elements);
-    const std::size_t count = std::clamp<std::size_t>(most, 1, static_cast<std::size_t>(threads));
-    for (std::size_t p = 0; p < count; ++p) {
-      const std::size_t all = lanes() * chunks;
-      parts_.push_back(std::make_unique<ElementwisePart>(
-          core_, spans(chunks, all * p / count, all * (p + 1) / count)));
-    }
+    follows_delivery_ = cuts != nullptr && divide_as_delivered(*cuts);
+    if (!follows_delivery_) divide_evenly(static_cast<std::size_t>(threads));
+    list_found();
   }
 
   int parts(Action) const override { return static_cast<int>(parts_.size()); }
   int thread_of(Action, int part) const override {
     return threads_.empty() ? -1 : threads_[static_cast<std::size_t>(part)];
   }
+  bool follows_delivery() const override { return follows_delivery_; }
   bool has_prologue() const override { return has_prologue_; }
   /// The one who takes the payloads draws them.
   bool idle(Action) const override {
@@ -79,7 +74,13 @@ class Elementwise final : public RuntimeNode, private Draw {
     const double values =
         0.04 * static_cast<double>(core_.columns.all().size() + 2 * inputs.size()) +
         0.08 * static_cast<double>(states.size() + core_.components.size()) + 0.25 * attrs_.draws;
-    return kSmallCost + values * static_cast<double>(lanes() * core_.n);
+    double sum = kSmallCost + values * static_cast<double>(lanes() * core_.n);
+    for (const Input& input : inputs) {
+      for (const DenseFeed& feed : input.feeds) {
+        if (feed.rows->draw() != nullptr) sum += feed.source->owner->cost(Action::tick);
+      }
+    }
+    return sum;
   }
 
   void tick(std::int64_t step) override {
@@ -108,7 +109,10 @@ class Elementwise final : public RuntimeNode, private Draw {
       for (std::size_t i = 0; i < inputs.size(); ++i) note_touched(i);
     }
     for (std::size_t o = 0; o < outputs.size(); ++o) close_output(o, step, ticks);
-    for (const auto& part : parts_) part->credit_draws();
+  }
+
+  void settle_counts() override {
+    for (const auto& part : parts_) part->settle_counts();
   }
 
   const Draw* draw() const override { return core_.thresholds.empty() ? nullptr : this; }
@@ -189,28 +193,62 @@ class Elementwise final : public RuntimeNode, private Draw {
       const std::uint64_t begin = std::clamp<std::uint64_t>(cuts[p], first, first + core_.n);
       const std::uint64_t end = std::clamp<std::uint64_t>(cuts[p + 1], first, first + core_.n);
       if (begin == end) continue;
-      std::vector<ElementwisePart::Span> spans;
-      for (std::size_t lane = 0; lane < lanes(); ++lane) {
-        spans.push_back({lane, begin - first, end - first});
-      }
-      parts_.push_back(std::make_unique<ElementwisePart>(core_, std::move(spans)));
-      threads_.push_back(static_cast<int>(p));
+      add_parts(begin - first, end - first);
+      threads_.resize(parts_.size(), static_cast<int>(p));
     }
     return true;
   }
 
-  /// The ranges of elements in chunks [begin, end), counted through all lanes.
-  std::vector<ElementwisePart::Span> spans(std::size_t chunks, std::size_t begin,
-                                           std::size_t end) const {
-    std::vector<ElementwisePart::Span> found;
-    while (begin < end) {
-      const std::size_t lane = begin / chunks;
-      const std::size_t stop = std::min(end, (lane + 1) * chunks);
-      found.push_back({lane, (begin - lane * chunks) * kChunk,
-                       std::min(core_.n, (stop - lane * chunks) * kChunk)});
-      begin = stop;
+  void divide_evenly(std::size_t threads) {
+    const std::size_t worth = caller_only() ? 1 : lanes() * core_.n / grain().elements;
+    const std::size_t shares = std::clamp<std::size_t>(worth, 1, threads);
+    const std::size_t all = lanes() * chunks_in(core_.n);
+    if (shares == 1) return add_part(0, core_.n, 0, all);
+    for (std::size_t s = 0; s < shares; ++s) {
+      add_pieces(0, core_.n, all * s / shares, all * (s + 1) / shares);
+      if (shares == threads) threads_.resize(parts_.size(), static_cast<int>(s));
     }
-    return found;
+  }
+
+  /// Parts of a thread: a large one, which it gets to at once, and smaller ones, which others can
+  /// take over if it is late.
+  void add_parts(std::size_t begin, std::size_t end) {
+    add_pieces(begin, end, 0, lanes() * chunks_in(end - begin));
+  }
+
+  /// Of the chunks of [begin, end) in all lanes, in this order, those with numbers [from, to).
+  void add_pieces(std::size_t begin, std::size_t end, std::size_t from, std::size_t to) {
+    constexpr int kMost = 4;
+    for (int pieces = 1; from < to; ++pieces) {
+      const std::size_t half = (to - from + 1) / 2;
+      const bool last = pieces == kMost || (to - from - half) * kChunk < grain().piece;
+      const std::size_t stop = last ? to : from + half;
+      add_part(begin, end, from, stop);
+      from = stop;
+    }
+  }
+
+  void add_part(std::size_t begin, std::size_t end, std::size_t from, std::size_t to) {
+    const std::size_t chunks = chunks_in(end - begin);  // of a lane
+    std::vector<ElementwisePart::Span> spans;
+    while (from < to) {
+      const std::size_t lane = from / chunks;
+      const std::size_t stop = std::min(to, (lane + 1) * chunks);
+      spans.push_back({lane, begin + (from - lane * chunks) * kChunk,
+                       std::min(end, begin + (stop - lane * chunks) * kChunk)});
+      from = stop;
+    }
+    parts_.push_back(std::make_unique<ElementwisePart>(core_, std::move(spans)));
+  }
+
+  static std::size_t chunks_in(std::size_t n) { return (n + kChunk - 1) / kChunk; }
+
+  /// Where parts leave the events of each component, in order.
+  void list_found() {
+    found_.assign(core_.components.size(), {});
+    for (std::size_t c = 0; c < found_.size(); ++c) {
+      for (const auto& part : parts_) part->add_found(c, found_[c]);
+    }
   }
 
   void note_touched(std::size_t input) {
@@ -229,26 +267,28 @@ class Elementwise final : public RuntimeNode, private Draw {
       for (const auto& part : parts_) {
         if (part->any(first)) output.set_silent(step, false);
       }
-    } else if (output.dense) {
-      for (std::size_t c = first; c < last; ++c) {
-        for (const auto& part : parts_) output.emitted += part->dense_events(c);
-      }
-    } else if (ticks) {
-      if (parts_.size() > 1 || last - first > 1) {
-        for (std::size_t c = first; c < last; ++c) {
-          for (auto& part : parts_) part->collect(c, step);
-        }
-      }
+    } else if (ticks && !output.dense) {
+      for (std::size_t c = first; c < last; ++c) collect(found_[c], output, step);
       output.count(step);
     }
+  }
+
+  /// Appends the events that parts could not write in place. They come from other threads' caches,
+  /// all at once.
+  void collect(const std::vector<ElementwisePart::Found>& found, Output& output,
+               std::int64_t step) const {
+    for (const auto& [lane, list] : found) loops_.prefetch(list);
+    for (const auto& [lane, list] : found) output.events.at(step, lane).append(*list);
   }
 
   const ElementwiseAttrs& attrs_;
   ElementwiseCore core_;
   bool has_prologue_ = false;
+  bool follows_delivery_ = false;
   std::vector<std::size_t> first_component_;  // of each output, and the end
   std::vector<std::unique_ptr<ElementwisePart>> parts_;
-  std::vector<int> threads_;  // of each part, where deliveries go before
+  std::vector<int> threads_;  // of each part; empty if it does not matter
+  std::vector<std::vector<ElementwisePart::Found>> found_;  // by component
 };
 
 }  // namespace

@@ -110,11 +110,7 @@ void ElementwisePart::aim_workspace() {
 void ElementwisePart::run(std::int64_t step, bool ticks) {
   aim_workspace();
   for (const std::size_t i : summed_) touched_[i] = !core_.inputs[i].clean();
-  for (Emitter& emitter : emitters_) {
-    emitter.any = false;
-    emitter.count = 0;
-  }
-  for (Drawn& drawn : drawn_) drawn.events = 0;
+  for (Emitter& emitter : emitters_) emitter.any = false;
   for (std::size_t s = 0; s < spans_.size(); ++s) {
     if (!feeders_.empty()) pull(step, spans_[s]);
     if (ticks) {
@@ -181,9 +177,7 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
   Emitter& emitter = emitters_[number];
   const std::size_t element = emitter.first + begin;
   if (emitter.store == Store::list) {
-    emitter.list = &emitter.pending[span];
-    if (element != 0) return;
-    emitter.list = &emitter.output->events.at(step, lane);
+    emitter.list = element != 0 ? &emitter.pending[span] : &emitter.output->events.at(step, lane);
     emitter.list->clear();
   } else if (emitter.store == Store::dense) {
     point(first_output_ + number, emitter.output->dense->row(step, lane) + element,
@@ -286,19 +280,19 @@ void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t beg
   }
 }
 
-void ElementwisePart::credit_draws() {
-  for (const Drawn& drawn : drawn_) {
-    drawn.source->emitted += static_cast<std::int64_t>(drawn.events);
+void ElementwisePart::settle_counts() {
+  for (Drawn& drawn : drawn_) {
+    drawn.source->emitted += static_cast<std::int64_t>(std::exchange(drawn.events, 0));
   }
+  for (Emitter& emitter : emitters_) emitter.output->emitted += std::exchange(emitter.count, 0);
 }
 
-void ElementwisePart::collect(std::size_t component, std::int64_t step) {
-  Emitter& emitter = emitters_[component];
+void ElementwisePart::add_found(std::size_t component, std::vector<Found>& to) const {
+  const Emitter& emitter = emitters_[component];
+  if (emitter.store != Store::list) return;
   for (std::size_t s = 0; s < spans_.size(); ++s) {
-    EventList& list = emitter.pending[s];
-    if (list.size() == 0) continue;
-    emitter.output->events.at(step, spans_[s].lane).append(list);
-    list.clear();
+    if (emitter.first + spans_[s].begin == 0) continue;
+    to.push_back({spans_[s].lane, &emitter.pending[s]});
   }
 }
 

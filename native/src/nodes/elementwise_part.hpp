@@ -53,11 +53,16 @@ class alignas(kLineBytes) ElementwisePart {
   // What the last run has to tell the node.
   bool touched(std::size_t input) const { return touched_[input] != 0; }
   bool any(std::size_t component) const { return emitters_[component].any; }
-  std::int64_t dense_events(std::size_t component) const { return emitters_[component].count; }
-  /// Tells the outputs whose payloads were drawn here how many events they have emitted.
-  void credit_draws();
-  /// Appends the events of a component that the part could not write in place.
-  void collect(std::size_t component, std::int64_t step);
+  /// Tells the outputs whose payloads were drawn or written to rows here how many events they have
+  /// emitted.
+  void settle_counts();
+  /// Events that the part could not write in place.
+  struct Found {
+    std::size_t lane;
+    const EventList* list;
+  };
+  /// Adds where those of a component lie after a tick.
+  void add_found(std::size_t component, std::vector<Found>& to) const;
 
  private:
   enum class Store : std::uint8_t { current, list, dense, array };
@@ -71,11 +76,11 @@ class alignas(kLineBytes) ElementwisePart {
     LineVector<EventList> pending;    // per span
     EventList* list = nullptr;        // of the span at work
     bool any = false;
-    std::int64_t count = 0;
+    std::int64_t count = 0;  // of dense events, not settled yet
   };
   struct Drawn {
     Output* source;
-    std::size_t events;  // of the last run
+    std::size_t events;  // not settled yet
   };
   struct Feeder {
     const Channel* channel;

@@ -140,15 +140,6 @@ void BitmaskTable::list_extras(const std::vector<std::vector<Extra>>& found) {
   }
 }
 
-bool BitmaskTable::due(const EventRing& events, std::int64_t step, std::size_t lanes) const {
-  for (const Matrix& matrix : matrices_) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      if (events.at(step - matrix.slot.delay, lane).size() != 0) return true;
-    }
-  }
-  return false;
-}
-
 void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size_t lanes,
                            std::size_t part, std::uint32_t* arena, std::size_t stride) {
   for (Matrix& matrix : matrices_) {
@@ -168,7 +159,8 @@ void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t weigh
     const auto source = static_cast<std::size_t>(due.index()[e]);
     if (due.payload()[e] == 1) {
       part.rows.push_back(part.row(source));
-      loops_.prefetch(part.row(source));
+      loops_.prefetch_range(part.row(source), std::min(part.words * sizeof(std::uint64_t),
+                                                       kMaskBlocksAhead * kBlock / 8));
       loops_.prefetch(&part.extra_begin[source]);
     } else {
       add_each(part, source, weight * static_cast<std::uint32_t>(due.payload()[e]), sums);

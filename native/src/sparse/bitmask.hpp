@@ -24,7 +24,6 @@ class BitmaskTable {
                const HotLoops& loops, const BuildOptions& options);
 
   /// True if anything is due in `step`.
-  bool due(const EventRing& events, std::int64_t step, std::size_t lanes) const;
   /// Adds what is due in `step` to one partition; concurrently for different ones.
   void deliver(const EventRing& events, std::int64_t step, std::size_t lanes, std::size_t part,
                std::uint32_t* arena, std::size_t stride);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "engine/channel.hpp"
 #include "format/text.hpp"
@@ -60,13 +61,18 @@ void DeliveryTable::reset() {
   for (Partition& part : parts_) {
     for (Calendar& calendar : part.calendars) {
       for (Bucket& bucket : calendar.buckets) bucket.clear();
-      calendar.in_flight = 0;
     }
   }
+  last_due_ = kNever;
+  busy_ = false;
 }
 
 void DeliveryTable::restart(std::int64_t step) {
   reset();
+  for (std::int32_t age = longest_; age >= 1; --age) {
+    if (fired(step - age)) last_due_ = step - age + longest_;
+  }
+  busy_ = step <= last_due_;
   // What was emitted in the step before is taken up by `deliver`.
   for (std::int32_t age = 2; age <= longest_; ++age) {
     for (Partition& part : parts_) {
@@ -75,15 +81,21 @@ void DeliveryTable::restart(std::int64_t step) {
   }
 }
 
-void DeliveryTable::announce(std::int64_t step) {
-  bool any = mask_ != nullptr && mask_->due(source_->events, step, lanes_);
+bool DeliveryTable::fired(std::int64_t step) const {
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = source_->events.at(step - 1, lane);
-    any |= fresh.size() != 0;
-    for (const Partition& part : parts_) any |= part.calendars[lane].in_flight != 0;
+    if (source_->events.at(step, lane).size() != 0) return true;
   }
-  if (!any) return;
-  for (Input* target : targets_) target->mark_changed();
+  return false;
+}
+
+bool DeliveryTable::announce(std::int64_t step) {
+  if (fired(step - 1)) last_due_ = step - 1 + longest_;
+  const bool busy = step <= last_due_;
+  return std::exchange(busy_, busy) != busy;
+}
+
+bool DeliveryTable::reaches(const Input& target) const {
+  return std::find(targets_.begin(), targets_.end(), &target) != targets_.end();
 }
 
 /// Puts the spikes of one step into the buckets of their first segments due from `due_from` on.
@@ -100,7 +112,6 @@ void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, Partitio
     }
     if (at[0] == 0) continue;
     calendar.buckets[bucket_of(due)].push_back({at, at[0], events.payload()[e]});
-    ++calendar.in_flight;
   }
 }
 
@@ -141,9 +152,8 @@ void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calenda
     const std::uint32_t count = cursor.at[0];
     const std::uint32_t steps = cursor.at[1];
     const SegmentCursor next{cursor.at, count, cursor.payload};
-    if (count == 0) {
-      --calendar.in_flight;
-    } else if (steps != 0) {
+    if (count == 0) continue;
+    if (steps != 0) {
       calendar.buckets[bucket_of(step + steps)].push_back(next);
     } else {
       bucket[kept++] = next;

@@ -35,8 +35,11 @@ class DeliveryTable {
   void restart(std::int64_t step);
   void reset();
 
-  /// Tells the targets that their sums may change in `step`; before any partition delivers.
-  void announce(std::int64_t step);
+  /// Looks for new spikes before any partition delivers; true if `busy` has changed.
+  bool announce(std::int64_t step);
+  /// True while the sums of targets may change.
+  bool busy() const { return busy_; }
+  bool reaches(const Input& target) const;
   /// Fetches what `deliver` will need first.
   void prepare(std::int64_t step, std::size_t part) const;
   /// Takes up what the source emitted in the step before and adds what is due in `step`.
@@ -48,13 +51,15 @@ class DeliveryTable {
   using Bucket = LineVector<SegmentCursor>;
   struct alignas(kLineBytes) Calendar {
     LineVector<Bucket> buckets;  // by step modulo their number
-    std::size_t in_flight = 0;
   };
   struct alignas(kLineBytes) Partition {
     Rows rows;
     std::vector<Calendar> calendars;  // by lane
   };
 
+  static constexpr std::int64_t kNever = INT64_MIN;
+
+  bool fired(std::int64_t step) const;
   std::size_t bucket_of(std::int64_t step) const {
     return static_cast<std::size_t>(static_cast<std::uint64_t>(step) & bucket_mask_);
   }
@@ -77,6 +82,8 @@ class DeliveryTable {
   std::vector<Partition> parts_;
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay
+  std::int64_t last_due_ = kNever;
+  bool busy_ = false;
   std::int64_t synapses_ = 0;
   bool marks_ = false;  // a target is event-driven
   bool stale_ = true;

@@ -12,10 +12,26 @@ namespace {
 
 constexpr std::uint64_t kLine = 16;
 constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
-constexpr double kSynapse = 0.002;  // nanoseconds a step, if one source in 500 is active
+constexpr double kSynapse = 0.0007;  // nanoseconds a step, if sources fire at 7 Hz
 
 double synapses_of(const SynapseNode& node) {
   return static_cast<double>(std::get<SparseAttrs>(node.spec().attrs).synapses);
+}
+
+/// Of a tick, with the payloads that the node will draw for itself (see dense_events.hpp).
+double tick_cost(const RuntimeNode& node) {
+  double sum = node.cost(Action::tick);
+  for (const Input& input : node.inputs) {
+    for (const Channel* channel : input.channels) {
+      const RuntimeNode& from = *channel->source().owner;
+      if (!std::holds_alternative<OneToOneAttrs>(from.spec().attrs)) continue;
+      for (const Channel* drive : from.inputs[0].channels) {
+        const RuntimeNode& source = *drive->source().owner;
+        if (source.draw() != nullptr) sum += source.cost(Action::tick);
+      }
+    }
+  }
+  return sum;
 }
 
 /// Nodes of one source that are worth merging: counters for all sources and delays must not take
@@ -92,7 +108,9 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     if (added) order.push_back(&source);
     if (!found->second.add(*synapse, partitions())) continue;
     synapse->set_merged(true);
-    synapse->outputs[0].channels[0]->target().mark_delivered();
+    Input& target = synapse->outputs[0].channels[0]->target();
+    target.mark_delivered();
+    targets_.insert(&target);
   }
   for (Output* source : order) {
     const Group& found = groups.at(source);
@@ -128,7 +146,7 @@ void SparseTables::cut() {
     for (SynapseNode* node : table->nodes()) {
       const Input& target = node->outputs[0].channels[0]->target();
       add(target, kSynapse * synapses_of(*node));
-      if (targets.insert(&target).second) add(target, target.owner->cost(Action::tick));
+      if (targets.insert(&target).second) add(target, tick_cost(*target.owner));
     }
   }
   double sum = 0;
@@ -158,6 +176,7 @@ void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
     table->restart(step);
     done += 1;
   }
+  tell_targets();
 }
 
 void SparseTables::release(SynapseNode& node, std::int64_t step) {
@@ -172,16 +191,28 @@ void SparseTables::release(SynapseNode& node, std::int64_t step) {
 void SparseTables::reset() {
   spent = 0;
   for (auto& table : tables_) table->reset();
+  tell_targets();
 }
 
 void SparseTables::restart(std::int64_t step) {
   for (auto& table : tables_) {
     if (!table->stale()) table->restart(step);
   }
+  tell_targets();
 }
 
 void SparseTables::announce(std::int64_t step) {
-  for (auto& table : tables_) table->announce(step);
+  bool changed = false;
+  for (auto& table : tables_) changed |= table->announce(step);
+  if (changed) tell_targets();
+}
+
+void SparseTables::tell_targets() {
+  for (Input* target : targets_) {
+    target->expect(std::any_of(tables_.begin(), tables_.end(), [&](const auto& table) {
+      return table->busy() && table->reaches(*target);
+    }));
+  }
 }
 
 void SparseTables::deliver(std::int64_t step, std::size_t part) {

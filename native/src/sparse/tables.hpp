@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "engine/arena.hpp"
@@ -51,10 +52,12 @@ class SparseTables {
  private:
   void group(const Nodes& nodes, const HotLoops& loops);
   void cut();
+  void tell_targets();
 
   Arena& arena_;
   Cuts cuts_;
   std::vector<std::unique_ptr<DeliveryTable>> tables_;
+  std::set<Input*> targets_;
 };
 
 }  // namespace procgraph

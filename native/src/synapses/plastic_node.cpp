@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/channel.hpp"
 #include "engine/grain.hpp"
 
 namespace procgraph {
@@ -63,6 +64,19 @@ void PlasticNode::seek(std::int64_t step, std::uint64_t seed) {
   for (auto& part : parts_) part->seek(step);
 }
 
+void PlasticNode::Events::clear(std::size_t lanes) {
+  elements.clear();
+  payloads.clear();
+  begins.assign(lanes + 1, 0);
+}
+
+void PlasticNode::Events::add(std::size_t lane, const std::int32_t* index,
+                              const std::int32_t* payload, std::size_t count) {
+  elements.insert(elements.end(), index, index + count);
+  payloads.insert(payloads.end(), payload, payload + count);
+  begins[lane + 1] = elements.size();
+}
+
 Arrivals PlasticNode::Events::of(std::size_t lane) const {
   const std::size_t count = begins[lane + 1] - begins[lane];
   return {{elements.data() + begins[lane], count}, {payloads.data() + begins[lane], count}};
@@ -71,19 +85,22 @@ Arrivals PlasticNode::Events::of(std::size_t lane) const {
 void PlasticNode::take_events(std::size_t input, std::int64_t step) {
   Input& in = inputs[input];
   Events& events = events_[input];
+  events.clear(lanes());
+  if (const Channel* only = in.plain_events()) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      const EventList& list = only->source().events.at(step - only->spec().delay, lane);
+      events.add(lane, list.index(), list.payload(), list.size());
+    }
+    return;
+  }
   in.pull(step);
   in.drain();
-  events.elements.clear();
-  events.payloads.clear();
-  events.begins.assign(lanes() + 1, 0);
   if (in.clean()) return;
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
     const auto* sums = reinterpret_cast<const std::int32_t*>(in.sums(lane));
-    const auto count = static_cast<std::ptrdiff_t>(
-        loops_.compact(sums, in.n(), 0, INT32_MAX, index_.data(), values_.data()));
-    events.elements.insert(events.elements.end(), index_.begin(), index_.begin() + count);
-    events.payloads.insert(events.payloads.end(), values_.begin(), values_.begin() + count);
-    events.begins[lane + 1] = events.elements.size();
+    const std::size_t count =
+        loops_.compact(sums, in.n(), 0, INT32_MAX, index_.data(), values_.data());
+    events.add(lane, index_.data(), values_.data(), count);
   }
   in.clear();
 }

@@ -52,6 +52,10 @@ class PlasticNode final : public RuntimeNode {
     std::vector<std::int32_t> elements;
     std::vector<std::int32_t> payloads;
     std::vector<std::size_t> begins;  // of the lanes, and the end
+    void clear(std::size_t lanes);
+    /// Adds those of a lane, one lane after the other.
+    void add(std::size_t lane, const std::int32_t* index, const std::int32_t* payload,
+             std::size_t count);
     Arrivals of(std::size_t lane) const;
   };
 

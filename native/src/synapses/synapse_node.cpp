@@ -160,13 +160,9 @@ void SynapseNode::absorb(std::int64_t step) {
   const bool ticks = take_tick(step);
   history_.clear(step);
   Input& input = inputs[0];
-  // A single plain channel at a period of one step: its events are the history entry.
-  const bool plain = spec().period == 1 && input.channels.size() == 1 &&
-                     !input.channels[0]->mapped() && !input.channels[0]->bounded();
-  if (plain && input.clean()) {
-    Channel& channel = *input.channels[0];
+  if (const Channel* only = input.plain_events()) {
     for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      const EventList& events = channel.source().events.at(step - channel.spec().delay, lane);
+      const EventList& events = only->source().events.at(step - only->spec().delay, lane);
       if (events.size() == 0) continue;
       history_.at(step, lane).append(events);
       note_events(step);

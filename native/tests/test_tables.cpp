@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -97,6 +98,24 @@ struct Network {
   }
 };
 
+/// Whether tables whose sums it may hold deliver through a ring, until it goes.
+class Ring {
+ public:
+  explicit Ring(const char* value) { set(value); }
+  ~Ring() { set(""); }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+ private:
+  static void set(const char* value) {
+#if defined(_WIN32)
+    _putenv_s("PROCGRAPH_RING", value);
+#else
+    setenv("PROCGRAPH_RING", value, 1);
+#endif
+  }
+};
+
 bool same(const Array& x, const Array& y) {
   return x.shape == y.shape && std::memcmp(x.data.get(), y.data.get(), x.nbytes()) == 0;
 }
@@ -138,13 +157,17 @@ TEST(tables_give_the_same_bits) {
         const auto program = Network{weights, drawn, n_post}.program();
         for (const std::int32_t threads : {1, 2, 3, 4, 7}) {
           const std::int32_t batch = threads == 3 ? 3 : 1;
-          Engine merged = make(program, threads, batch);
           Engine apart = make_apart(program, batch);
-          CHECK(!merged.storage().empty());
-          for (const std::int64_t steps : {7, 33}) {
-            merged.run(steps);
-            apart.run(steps);
-            check_same(merged, apart);
+          for (const char* ring : {"0", "1"}) {
+            const Ring forced(ring);
+            Engine merged = make(program, threads, batch);
+            CHECK_EQUAL(merged.storage()[0].delivery, *ring == '1' ? "ring" : "table");
+            apart.reset();
+            for (const std::int64_t steps : {7, 33}) {
+              merged.run(steps);
+              apart.run(steps);
+              check_same(merged, apart);
+            }
           }
         }
       }
@@ -153,6 +176,7 @@ TEST(tables_give_the_same_bits) {
 }
 
 TEST(tables_choose_a_format) {
+  const Ring never("0");
   const auto format = [](const Network& network) {
     return make(network.program(), 1).storage()[0].format;
   };
@@ -173,7 +197,7 @@ TEST(tables_choose_a_format) {
   CHECK_EQUAL(make(b.load(), 1).storage()[0].format, "index16");
 }
 
-TEST(tables_are_left_while_running) {
+void leave_tables_while_running() {
   const auto program = Network{Weights::grid, true, 300}.program();
   Engine merged = make(program, 2);
   Engine apart = make_apart(program);
@@ -200,7 +224,14 @@ TEST(tables_are_left_while_running) {
   check_same(merged, apart);
 }
 
-TEST(tables_take_over_a_checkpoint) {
+TEST(tables_are_left_while_running) {
+  for (const char* ring : {"0", "1"}) {
+    const Ring forced(ring);
+    leave_tables_while_running();
+  }
+}
+
+void take_over_a_checkpoint() {
   const auto program = Network{Weights::grid, false, 300}.program();
   for (const std::int64_t when : {0, 1, 5, 17}) {
     Engine first = make_apart(program, 2);
@@ -213,6 +244,13 @@ TEST(tables_take_over_a_checkpoint) {
     first.run(12);
     second.run(12);
     check_same(first, second);
+  }
+}
+
+TEST(tables_take_over_a_checkpoint) {
+  for (const char* ring : {"0", "1"}) {
+    const Ring forced(ring);
+    take_over_a_checkpoint();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "check.hpp"
+#include "engine/task_range.hpp"
 #include "graphs.hpp"
 #include "procgraph/engine.hpp"
 
@@ -163,6 +164,31 @@ std::size_t threads_now() {
 }
 
 }  // namespace
+
+TEST(a_task_is_taken_once) {
+  constexpr std::uint32_t kTasks = 20'000;
+  TaskRange range;
+  CHECK(range.closed() && !range.take_first() && !range.take_last());
+  std::vector<std::atomic<int>> taken(kTasks);
+  {
+    std::vector<std::jthread> helpers;
+    for (int t = 0; t < 3; ++t) {
+      helpers.emplace_back([&] {
+        while (range.closed()) std::this_thread::yield();
+        while (const auto task = range.take_last()) ++taken[*task];
+      });
+    }
+    range.open(5, kTasks);
+    std::uint32_t last = 0;
+    while (const auto task = range.take_first()) {
+      CHECK(*task > last);  // in order
+      last = *task;
+      ++taken[*task];
+    }
+  }
+  CHECK(!range.closed() && !range.take_first() && !range.take_last());
+  for (std::uint32_t i = 0; i < kTasks; ++i) CHECK_EQUAL(taken[i].load(), i < 5 ? 0 : 1);
+}
 
 TEST(threads_do_not_change_a_bit) {
   check_same(30'000, 1);

@@ -70,7 +70,7 @@ def _storage_row(row: dict[str, Any]) -> dict[str, str]:
         "format": row["format"],
         "bytes each": f"{row['bytes_per_synapse']:.3g}",
         "MB": f"{row['bytes'] / 1e6:.3g}",
-        "delivered by": f"table of {row['source']}{merged}" if row["delivery"] == "table" else row["delivery"],
+        "delivered by": "node" if row["delivery"] == "node" else f"{row['delivery']} of {row['source']}{merged}",
         "weights off by": f"{row['weight_error_max']:.2g} at most, {row['weight_error_rms']:.2g} rms",
     }
 

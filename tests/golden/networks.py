@@ -156,8 +156,8 @@ def main() -> None:
         for how in sys.argv[4].split(",")
     }
     with pg.compile(NETWORKS[name](), device) as rt:
-        formats = sorted({row["format"] for row in rt.storage()})
-    print(json.dumps({"found": found, "formats": formats}))
+        formats, deliveries = (sorted({row[key] for row in rt.storage()}) for key in ("format", "delivery"))
+    print(json.dumps({"found": found, "formats": formats, "deliveries": deliveries}))
 
 
 if __name__ == "__main__":

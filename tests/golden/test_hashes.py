@@ -51,6 +51,14 @@ def test_native_engine(network: str, level: str) -> None:
 
 
 @pytest.mark.parametrize("network", GOLDEN)
+@pytest.mark.parametrize("ring", ["0", "1"])
+def test_delivery_when_due_or_through_a_ring(network: str, ring: str) -> None:
+    found = hashes(network, "cpu", "1,3", PROCGRAPH_RING=ring)
+    check(network, found["found"])
+    assert ("ring" in found["deliveries"]) == (ring == "1")
+
+
+@pytest.mark.parametrize("network", GOLDEN)
 def test_reference(network: str) -> None:
     check(network, hashes(network, "reference", "1")["found"])
 
@@ -60,7 +68,7 @@ def test_storage_does_not_change_a_spike() -> None:
 
 
 def test_networks_meet_the_formats() -> None:
-    stored = {network: set(hashes(network, "cpu", "1")["formats"]) for network in GOLDEN}
+    stored = {network: set(hashes(network, "cpu", "1", PROCGRAPH_RING="0")["formats"]) for network in GOLDEN}
     bits = {"bitmask"} if "v4" in SUPPORTED else set()  # it pays with fast counting only
     for network, formats in stored.items():
         assert formats >= STORED[network] - {"bitmask"} | (STORED[network] & bits), stored

@@ -58,9 +58,26 @@ def test_every_projection_is_reported(backend: str) -> None:
     assert {rows[n]["format"] for n in ("dense", "one", "all", "conv", "plastic")} == {
         "rows", "diagonal", "constant", "kernel", "plastic",
     }  # fmt: skip
-    merged = [row for row in rows.values() if row["delivery"] == "table"]
+    merged = [row for row in rows.values() if row["delivery"] != "node"]
     assert {row["projection"] for row in merged} == {"listed", "rule", "drawn", "grid"}
     assert {row["shared_with"] for row in merged} == {3} and {row["source"] for row in merged} == {"source.s_out"}
+
+
+@pytest.mark.parametrize(("count", "delays", "delivery"), [(30, 40, "ring"), (2000, 40, "table"), (30, 1, "table")])
+def test_short_segments_are_delivered_through_a_ring(count: int, delays: int, delivery: str) -> None:
+    """Synapses of a source to each delay: fewer than one, fifty, thirty."""
+    source, target = PoissonSource(name="source", shape=2000, rate=20.0), LIF(name="target", shape=2000, v_th=5.0)
+    delay = pg.Uniform(1.0, float(delays)) if delays > 1 else 1
+    weights = pg.Normal(0.05, 0.02)
+    source >> Sparse(weights, rule="fixed_out_degree", count=count, n_pre=2000, n_post=2000, delay=delay) >> target
+    potentials = []
+    for device in ("cpu", "reference"):
+        with pg.compile(pg.Graph(source, target, dt=1.0), devices=device) as rt:
+            rt.run(steps=60)
+            potentials.append(rt.get(target.v))
+            if device == "cpu":
+                assert rt.storage()[0]["delivery"] == delivery
+    assert np.array_equal(*potentials) and potentials[0].any()
 
 
 def test_weight_error(backend: str) -> None:

@@ -83,7 +83,7 @@ struct TableStorage {
   std::int64_t synapses = 0;
   std::int64_t bytes = 0;
   std::string format;
-  std::string delivery;  ///< "table", or "node" where the projection works for itself
+  std::string delivery;  ///< "table" or "ring", or "node" where the projection works for itself
 };
 
 struct EngineOptions {

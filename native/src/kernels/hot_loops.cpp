@@ -269,7 +269,8 @@ extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
                                       prefetch,        prefetch_range,
                                       deliver_packed,  deliver_book,
                                       deliver_index16, deliver_index32,
-                                      deliver_wide,    add_masks,
-                                      kMaskBlockNs};
+                                      deliver_wide,    scatter,
+                                      scatter_weights, take_sums,
+                                      add_masks,       kMaskBlockNs};
 
 }  // namespace procgraph

@@ -109,6 +109,16 @@ struct HotLoops {
   void (*deliver_index32)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
   void (*deliver_wide)(std::uint32_t* acc, SegmentCursor* cursors, std::size_t count);
 
+  /// Sums of the steps to come, of which those of this step begin at `first`, in a ring of `total`:
+  /// sums[(first + places[m]) % total] += value, or += payload * weights[m].
+  void (*scatter)(std::uint32_t* sums, std::uint32_t first, std::uint32_t total,
+                  const std::uint32_t* places, std::size_t count, std::uint32_t value);
+  void (*scatter_weights)(std::uint32_t* sums, std::uint32_t first, std::uint32_t total,
+                          const std::uint32_t* places, const std::uint32_t* weights,
+                          std::size_t count, std::uint32_t payload);
+  /// to[i] += from[i], which becomes 0.
+  void (*take_sums)(std::uint32_t* to, std::uint32_t* from, std::size_t n);
+
   /// sums[i] += value * (number of the rows whose bit i is set), for i < 16 * lines. Rows are whole
   /// blocks of 512 bits, 64-byte aligned; at most 248. Behind the last stand rows of zeros, up to a
   /// multiple of 8.

@@ -133,6 +133,31 @@ void deliver_wide(u32* acc, SegmentCursor* cursors, std::size_t count) {
       });
 }
 
+/// Place in a ring; at most one turn behind its end.
+u32 in_ring(u32 at, u32 total) {
+  const u32 wrapped = at - total;  // above `at` unless that is behind the end
+  return wrapped < at ? wrapped : at;
+}
+
+void scatter(u32* sums, u32 first, u32 total, const u32* PG_RESTRICT places, std::size_t count,
+             u32 value) {
+  for (std::size_t m = 0; m < count; ++m) sums[in_ring(first + places[m], total)] += value;
+}
+
+void scatter_weights(u32* sums, u32 first, u32 total, const u32* PG_RESTRICT places,
+                     const u32* PG_RESTRICT weights, std::size_t count, u32 payload) {
+  for (std::size_t m = 0; m < count; ++m) {
+    sums[in_ring(first + places[m], total)] += payload * weights[m];
+  }
+}
+
+void take_sums(u32* PG_RESTRICT to, u32* PG_RESTRICT from, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    to[i] += from[i];
+    from[i] = 0;
+  }
+}
+
 constexpr std::size_t kPermuted = 64;
 
 /// One pass of the Feistel network over values of which those below `done` stay as they are.

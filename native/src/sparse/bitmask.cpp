@@ -5,12 +5,13 @@
 #include <cmath>
 #include <map>
 
+#include "sparse/costs.hpp"
+
 namespace procgraph {
 namespace {
 
 constexpr std::uint64_t kBlock = 512;   // targets
 constexpr std::size_t kMostRows = 248;  // that are counted together
-constexpr double kActive = 0.001;       // share of the sources that is assumed to fire in a step
 // Nanoseconds, measured with bench/masks.cpp and on whole networks on one core of a Zen 5 server:
 // for an index, and for a block of a row.
 constexpr double kIndex = 0.5;
@@ -45,7 +46,7 @@ bool BitmaskTable::pays(std::span<const Member> members, std::int32_t n_pre,
   for (const Member& member : members) {
     if (!member.constant() || member.delays().size() != 1) return false;
   }
-  const double together = std::max(1.0, kActive * n_pre);
+  const double together = std::max(1.0, cost::kActive * n_pre);
   double bits = 0;
   double indices = 0;
   for (const auto& [slot, own] : sorted(members)) {

@@ -19,7 +19,8 @@ constexpr std::uint64_t kMostWords = std::uint64_t{1} << 31;
 }  // namespace
 
 TableBuilder::TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
-                           const HotLoops& loops, const BuildOptions& options)
+                           const HotLoops& loops, const BuildOptions& options,
+                           std::optional<Layout> layout)
     : members_(members), n_pre_(n_pre), loops_(loops), options_(options) {
   low_ = members[0].target();
   for (const Member& member : members) {
@@ -32,7 +33,7 @@ TableBuilder::TableBuilder(std::vector<Member>& members, std::int32_t n_pre, con
     parts_.push_back({begin, std::clamp(cuts[p + 1], begin, high_)});
     widest = std::max(widest, parts_[p].end - begin);
   }
-  layout_ = choose_layout(members, n_pre, widest);
+  layout_ = layout ? *layout : choose_layout(members, n_pre, widest);
   find_partitions();
   find_slots();
   for (Member& member : members_) member.prepare(slots_, layout_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "os/memory.hpp"
@@ -25,8 +26,10 @@ struct Rows {
 /// not depend on the number of threads.
 class TableBuilder {
  public:
+  /// Chooses a layout where none is given.
   TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
-               const HotLoops& loops, const BuildOptions& options);
+               const HotLoops& loops, const BuildOptions& options,
+               std::optional<Layout> layout = {});
 
   const Layout& layout() const { return layout_; }
   /// Number of passes over all synapses that `build` reports, in synapses.

@@ -5,19 +5,12 @@
 #include <set>
 #include <unordered_set>
 
+#include "sparse/costs.hpp"
 #include "sparse/member.hpp"
 
 namespace procgraph {
 namespace {
 
-// Nanoseconds, measured with `pg_bench_delivery formats` on one core of a Zen 5 server: for a
-// synapse more in a segment of each format, and for a segment, whose begin comes from memory.
-constexpr double kPacked = 0.54;
-constexpr double kIndex16 = 0.31;
-constexpr double kIndex32 = 0.40;
-constexpr double kBook = 0.68;
-constexpr double kWide = 0.62;
-constexpr double kSegment = 22.0;
 constexpr std::uint32_t kBookBits = 15;  // 128 KiB of weights still leave the sums their cache
 
 struct Weights {
@@ -96,10 +89,10 @@ Layout choose_layout(std::span<const Member> members, std::int32_t n_pre, std::u
   const bool fits = packs(packed, weights);
   Layout book{Format::book32, std::max(bits, 1u)};
   const bool listed = !fits && fits_book(book, members);
-  const double each = fits ? kPacked : listed ? kBook : kWide;
-  const double mixed = each * synapses + kSegment * segments(delays.size());
-  const double index =
-      (range <= 65536 ? kIndex16 : kIndex32) * synapses + kSegment * segments(slots.size());
+  const double each = fits ? cost::kPacked : listed ? cost::kBook : cost::kWide;
+  const double mixed = each * synapses + cost::kSegment * segments(delays.size());
+  const double index = (range <= 65536 ? cost::kIndex16 : cost::kIndex32) * synapses +
+                       cost::kSegment * segments(slots.size());
   if (weights.constant && index < mixed) {
     return {range <= 65536 ? Format::index16 : Format::index32, bits};
   }

@@ -22,6 +22,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
   parts_.clear();
   targets_.clear();
   mask_.reset();
+  ring_.reset();
   stale_ = false;
   std::vector<Member> members;
   synapses_ = 0;
@@ -44,6 +45,11 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     if (progress) progress(1);
     return;
   }
+  if (!marks_ && RingTable::pays(members, source_->port().n)) {
+    TableBuilder rows(members, source_->port().n, cuts, *loops_, options, Layout{});
+    ring_ = std::make_unique<RingTable>(rows.build(progress), longest_, lanes_, *loops_);
+    return;
+  }
   TableBuilder builder(members, source_->port().n, cuts, *loops_, options);
   layout_ = builder.layout();
   for (Rows& rows : builder.build(progress)) {
@@ -63,6 +69,7 @@ void DeliveryTable::reset() {
       for (Bucket& bucket : calendar.buckets) bucket.clear();
     }
   }
+  if (ring_ != nullptr) ring_->reset();
   last_due_ = kNever;
   busy_ = false;
 }
@@ -74,6 +81,7 @@ void DeliveryTable::restart(std::int64_t step) {
   }
   busy_ = step <= last_due_;
   // What was emitted in the step before is taken up by `deliver`.
+  if (ring_ != nullptr) ring_->restart(source_->events, step);
   for (std::int32_t age = 2; age <= longest_; ++age) {
     for (Partition& part : parts_) {
       for (std::size_t lane = 0; lane < lanes_; ++lane) absorb(step - age, step, part, lane);
@@ -163,7 +171,8 @@ void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calenda
 }
 
 void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
-  if (mask_ != nullptr) return;
+  if (mask_ != nullptr || !busy_) return;
+  if (ring_ != nullptr) return ring_->prepare(source_->events, step, part);
   const Rows& rows = parts_[part].rows;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = source_->events.at(step - 1, lane);
@@ -174,6 +183,11 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
 }
 
 void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
+  if (!busy_) return;
+  if (ring_ != nullptr) {
+    ring_->deliver(source_->events, step, part, arena.sums(), arena.stride());
+    return;
+  }
   if (mask_ != nullptr) {
     mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride());
     return;
@@ -210,11 +224,12 @@ TableStorage DeliveryTable::storage() const {
   }
   out.synapses = synapses_;
   if (mask_ != nullptr) out.bytes = static_cast<std::int64_t>(mask_->bytes());
+  if (ring_ != nullptr) out.bytes = static_cast<std::int64_t>(ring_->bytes());
   for (const Partition& part : parts_) {
     out.bytes += static_cast<std::int64_t>(4 * part.rows.used + 8 * part.rows.begin.size());
   }
-  out.format = mask_ != nullptr ? "bitmask" : layout_.name();
-  out.delivery = "table";
+  out.format = mask_ != nullptr ? "bitmask" : ring_ != nullptr ? ring_->format() : layout_.name();
+  out.delivery = ring_ != nullptr ? "ring" : "table";
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "procgraph/engine.hpp"
 #include "sparse/bitmask.hpp"
 #include "sparse/builder.hpp"
+#include "sparse/ring.hpp"
 
 namespace procgraph {
 
@@ -78,7 +79,9 @@ class DeliveryTable {
   std::size_t lanes_;
   const HotLoops* loops_;
   Layout layout_;
-  std::unique_ptr<BitmaskTable> mask_;  // instead of rows, where that is faster
+  // Instead of rows, where one is faster.
+  std::unique_ptr<BitmaskTable> mask_;
+  std::unique_ptr<RingTable> ring_;
   std::vector<Partition> parts_;
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/events.hpp"
+#include "sparse/builder.hpp"
+#include "sparse/member.hpp"
+
+namespace procgraph {
+
+/// Rows of synapses in a time order that would leave few to a segment. A spike adds all of its
+/// synapses at once, each to the sums of the step in which it is due: there is a row of sums for
+/// every step up to the longest delay, no more.
+class RingTable {
+ public:
+  /// True if that is faster than delivering each segment when it is due. PROCGRAPH_RING says 1 or 0,
+  /// so that tests reach both with any graph.
+  static bool pays(std::span<const Member> members, std::int32_t n_pre);
+
+  /// Takes the synapses from rows of `Format::wide`; `longest` is the largest delay.
+  RingTable(const std::vector<Rows>& rows, std::int32_t longest, std::size_t lanes,
+            const HotLoops& loops);
+
+  /// Empties the sums.
+  void reset();
+  /// Takes up what was emitted before step - 1, as far as it is still due.
+  void restart(const EventRing& events, std::int64_t step);
+  /// Fetches what `deliver` will need first.
+  void prepare(const EventRing& events, std::int64_t step, std::size_t part) const;
+  /// Takes up what was emitted in the step before and adds what is due in `step` to one partition;
+  /// concurrently for different ones.
+  void deliver(const EventRing& events, std::int64_t step, std::size_t part, std::uint32_t* arena,
+               std::size_t stride);
+  std::size_t bytes() const;
+  /// "index32", or "wide" where weights differ.
+  const char* format() const { return constant_ ? "index32" : "wide"; }
+
+ private:
+  struct alignas(kLineBytes) Part {
+    std::uint64_t base = 0;            ///< position of the first sum in the arena
+    std::uint32_t width = 0;           ///< sums of a step: whole lines
+    std::vector<std::uint64_t> begin;  ///< by source, and the end
+    os::Pages places;                  ///< (delay - 1) * width + target
+    os::Pages weights;                 ///< empty if all are the same
+    os::Pages sums;                    ///< by lane and step
+
+    std::uint32_t total(std::uint32_t slots) const { return slots * width; }
+  };
+
+  void fill(Part& part, const Rows& rows) const;
+  std::uint32_t* sums(const Part& part, std::size_t lane) const {
+    return part.sums.as<std::uint32_t>() + lane * part.total(slots_);
+  }
+  std::uint32_t slot(std::int64_t step) const { return static_cast<std::uint32_t>(step % slots_); }
+  void scatter(const EventList& fresh, const Part& part, std::uint32_t first,
+               std::uint32_t* sums) const;
+  void scatter_late(const EventList& events, std::int64_t emitted, std::int64_t step,
+                    const Part& part, std::uint32_t* sums) const;
+
+  std::uint32_t slots_;
+  std::size_t lanes_;
+  const HotLoops& loops_;
+  bool constant_ = true;
+  std::uint32_t weight_ = 0;
+  std::vector<Part> parts_;
+};
+
+}  // namespace procgraph

@@ -114,6 +114,16 @@ void Input::pull_indivisible(std::int64_t step) {
   }
 }
 
+void Input::expect(bool spikes, bool after_step) {
+  if (spikes == expects_) return;
+  expects_ = spikes;
+  if (spikes) {
+    clean_ = false;
+  } else if (after_step && owner->spec().period == 1) {
+    clean_ = true;  // it has just taken all that came
+  }
+}
+
 const Channel* Input::plain_events() const {
   if (!clean_ || channels.size() != 1 || owner->spec().period != 1) return nullptr;
   const Channel& only = *channels[0];

@@ -176,13 +176,10 @@ class Input {
   /// A delivery table adds to the sums, at the begin of a step.
   bool delivered() const { return delivered_; }
   void mark_delivered() { delivered_ = true; }
-  /// Whether spikes are on their way in the tables. While there are the sums do not count as clean,
-  /// rather than change their mark, which all threads look at, twice a step.
-  void expect(bool spikes) {
-    if (spikes == expects_) return;
-    expects_ = spikes;
-    if (spikes) clean_ = false;
-  }
+  /// Whether spikes are on their way in the tables. While there are the sums do
+  /// not count as clean, rather than change their mark, which all threads look at, twice a step.
+  /// `after_step`: the step before was run, nothing was set since.
+  void expect(bool spikes, bool after_step);
   /// Sums of a lane for a part of a divided tick, which reports changes to its node.
   std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
   void clear();

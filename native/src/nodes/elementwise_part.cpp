@@ -142,17 +142,34 @@ void ElementwisePart::keep_outputs(std::int64_t step, const Span& span) {
 /// Columns and states stay where they are from step to step.
 void ElementwisePart::aim_fixed(const Span& span) {
   constexpr std::size_t kItem = sizeof(std::int32_t);
-  for (std::size_t i = 0; i < core_.columns.all().size(); ++i) {
-    const ColumnValues& column = core_.columns.all()[i];
-    point(i, column.data->data() + (column.common ? 0 : span.begin),
-          column.common ? 0 : kChunk * kItem);
+  const bool columns = aimed_at_ != core_.columns.changes();
+  if (columns) aim_common();
+  const bool stays = spans_.size() == 1 && span.end - span.begin <= kChunk;
+  if (stays && !columns) return;
+  for (std::size_t k = 0; k < moving_columns_; ++k) {
+    const std::size_t i = moving_[k];
+    point(i, core_.columns.all()[i].data->data() + span.begin, kChunk * kItem);
   }
   for (std::size_t i = 0; i < core_.states.size(); ++i) {
     const std::size_t element = span.lane * core_.n + span.begin;
     point(first_state_ + i, core_.states[i].data.data() + element * kItem, kChunk * kItem);
   }
-  const bool stays = spans_.size() == 1 && span.end - span.begin <= kChunk;
-  aimed_at_ = stays ? core_.columns.changes() : -1;
+}
+
+/// One value for all elements: that does not move from chunk to chunk.
+void ElementwisePart::aim_common() {
+  moving_.clear();
+  for (std::size_t i = 0; i < first_state_; ++i) {
+    const ColumnValues& column = core_.columns.all()[i];
+    if (column.common) {
+      point(i, column.data->data(), 0);
+    } else {
+      moving_.push_back(i);
+    }
+  }
+  moving_columns_ = moving_.size();
+  for (std::size_t i = first_state_; i < pointers_.size(); ++i) moving_.push_back(i);
+  aimed_at_ = core_.columns.changes();
 }
 
 void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
@@ -191,7 +208,7 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
 
 void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
   const Span& span = spans_[number];
-  if (aimed_at_ != core_.columns.changes()) aim_fixed(span);
+  aim_fixed(span);
   aim_inputs(step, span);
   for (std::size_t i = 0; i < emitters_.size(); ++i) aim_emitter(i, step, number);
   for (std::size_t begin = span.begin;;) {
@@ -204,7 +221,7 @@ void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
 }
 
 void ElementwisePart::advance() {
-  for (std::size_t i = 0; i < pointers_.size(); ++i) {
+  for (const std::size_t i : moving_) {
     pointers_[i] = static_cast<std::byte*>(pointers_[i]) + strides_[i];
   }
 }

@@ -93,6 +93,7 @@ class alignas(kLineBytes) ElementwisePart {
   void pull(std::int64_t step, const Span& span);
   void keep_outputs(std::int64_t step, const Span& span);
   void aim_fixed(const Span& span);
+  void aim_common();
   void aim_inputs(std::int64_t step, const Span& span);
   void aim_emitter(std::size_t number, std::int64_t step, std::size_t span);
   void run_span(std::int64_t step, std::size_t number);
@@ -130,7 +131,9 @@ class alignas(kLineBytes) ElementwisePart {
   std::vector<std::size_t> strides_;
   LineVector<const std::int32_t*> draw_pointers_;
   pg_kernel_args args_{};
-  int aimed_at_ = -1;  // number of column changes when columns and states were aimed at last
+  int aimed_at_ = -1;  // number of column changes when common columns were aimed at last
+  std::vector<std::size_t> moving_;  // numbers of the pointers that move: columns, then all others
+  std::size_t moving_columns_ = 0;
 };
 
 }  // namespace procgraph

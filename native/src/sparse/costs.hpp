@@ -13,8 +13,8 @@ constexpr double kBook = 0.68;
 constexpr double kWide = 0.62;
 constexpr double kSegment = 22.0;
 
-// Of a ring of sums: a row of synapses, and taking a sum once a step. Measured with bench/ring.py on
-// a Cascade Lake server, in the ratio to a segment there.
+// Of a ring of sums: a row of synapses, and taking a sum once a step. Measured with bench/ring.py
+// on a Cascade Lake server, in the ratio to a segment there.
 constexpr double kRow = 20.0;
 constexpr double kTake = 0.28;
 /// A synapse, which goes to one of so many bytes of sums: in the second cache, or behind it.

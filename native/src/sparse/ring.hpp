@@ -15,8 +15,8 @@ namespace procgraph {
 /// every step up to the longest delay, no more.
 class RingTable {
  public:
-  /// True if that is faster than delivering each segment when it is due. PROCGRAPH_RING says 1 or 0,
-  /// so that tests reach both with any graph.
+  /// True if that is faster than delivering each segment when it is due. PROCGRAPH_RING says 1 or
+  /// 0, so that tests reach both with any graph.
   static bool pays(std::span<const Member> members, std::int32_t n_pre);
 
   /// Takes the synapses from rows of `Format::wide`; `longest` is the largest delay.

@@ -109,8 +109,8 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     if (!found->second.add(*synapse, partitions())) continue;
     synapse->set_merged(true);
     Input& target = synapse->outputs[0].channels[0]->target();
+    if (!target.delivered()) targets_.push_back({&target, {}});
     target.mark_delivered();
-    targets_.insert(&target);
   }
   for (Output* source : order) {
     const Group& found = groups.at(source);
@@ -176,7 +176,8 @@ void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
     table->restart(step);
     done += 1;
   }
-  tell_targets();
+  list_targets();
+  tell_targets(false);
 }
 
 void SparseTables::release(SynapseNode& node, std::int64_t step) {
@@ -191,27 +192,36 @@ void SparseTables::release(SynapseNode& node, std::int64_t step) {
 void SparseTables::reset() {
   spent = 0;
   for (auto& table : tables_) table->reset();
-  tell_targets();
+  tell_targets(false);
 }
 
 void SparseTables::restart(std::int64_t step) {
   for (auto& table : tables_) {
     if (!table->stale()) table->restart(step);
   }
-  tell_targets();
+  tell_targets(false);
 }
 
 void SparseTables::announce(std::int64_t step) {
   bool changed = false;
   for (auto& table : tables_) changed |= table->announce(step);
-  if (changed) tell_targets();
+  if (changed) tell_targets(true);
 }
 
-void SparseTables::tell_targets() {
-  for (Input* target : targets_) {
-    target->expect(std::any_of(tables_.begin(), tables_.end(), [&](const auto& table) {
-      return table->busy() && table->reaches(*target);
-    }));
+void SparseTables::list_targets() {
+  for (Target& target : targets_) {
+    target.tables.clear();
+    for (const auto& table : tables_) {
+      if (table->reaches(*target.input)) target.tables.push_back(table.get());
+    }
+  }
+}
+
+void SparseTables::tell_targets(bool after_step) {
+  for (const Target& target : targets_) {
+    const bool spikes = std::any_of(target.tables.begin(), target.tables.end(),
+                                    [](const DeliveryTable* table) { return table->busy(); });
+    target.input->expect(spikes, after_step);
   }
 }
 

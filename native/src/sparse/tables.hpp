@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "engine/arena.hpp"
@@ -52,12 +51,18 @@ class SparseTables {
  private:
   void group(const Nodes& nodes, const HotLoops& loops);
   void cut();
-  void tell_targets();
+  void list_targets();
+  void tell_targets(bool after_step);
 
   Arena& arena_;
   Cuts cuts_;
   std::vector<std::unique_ptr<DeliveryTable>> tables_;
-  std::set<Input*> targets_;
+  /// An input that tables deliver to, or have delivered to.
+  struct Target {
+    Input* input;
+    std::vector<const DeliveryTable*> tables;
+  };
+  std::vector<Target> targets_;
 };
 
 }  // namespace procgraph

@@ -29,21 +29,60 @@ void decay(float* values, std::size_t n, float factor) {
   for (std::size_t i = 0; i < n; ++i) values[i] = decayed(values[i], factor);
 }
 
+/// Row i of `out` gets column i of `block`.
+void store_transposed(const float (*block)[8], float* out, std::size_t stride) {
+#if defined(__AVX2__)
+  __m256 a[8];
+  for (std::size_t k = 0; k < 8; ++k) a[k] = _mm256_load_ps(block[k]);
+  __m256 pairs[8];
+  for (std::size_t k = 0; k < 8; k += 2) {
+    pairs[k] = _mm256_unpacklo_ps(a[k], a[k + 1]);
+    pairs[k + 1] = _mm256_unpackhi_ps(a[k], a[k + 1]);
+  }
+  __m256 fours[8];
+  for (std::size_t k = 0; k < 8; k += 4) {
+    for (std::size_t h = 0; h < 2; ++h) {
+      fours[k + 2 * h] = _mm256_shuffle_ps(pairs[k + h], pairs[k + h + 2], 0x44);
+      fours[k + 2 * h + 1] = _mm256_shuffle_ps(pairs[k + h], pairs[k + h + 2], 0xEE);
+    }
+  }
+  for (std::size_t i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(out + i * stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
+    _mm256_storeu_ps(out + (i + 4) * stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
+  }
+#else
+  for (std::size_t i = 0; i < 8; ++i) {
+    for (std::size_t k = 0; k < 8; ++k) out[i * stride + k] = block[k][i];
+  }
+#endif
+}
+
 void decay_rows(const float* values, std::size_t count, float factor, float* out,
                 std::size_t stride) {
-  float now[8];
+  alignas(32) float now[8];
+  alignas(32) float block[8][8];
   for (std::size_t i = 0; i < 8; ++i) now[i] = values[i];
+  const float two = factor * factor;
+  const float eight = two * two * two * two;
   for (std::size_t r = 0; r < count; r += 8) {
-    float block[8][8];
-    for (std::size_t k = 0; k < 8; ++k) {
-      for (std::size_t i = 0; i < 8; ++i) {
-        block[k][i] = now[i];
-        now[i] = decayed(now[i], factor);
+    // Each step waits for the one before: what cannot become denormal in this block is not asked.
+    bool large = true;
+    for (std::size_t i = 0; i < 8; ++i) {
+      const float last = now[i] < 0 ? -now[i] * eight : now[i] * eight;
+      large &= (now[i] == 0) | (last >= 0x1p-120F);
+    }
+    if (large) {
+      for (std::size_t k = 0; k < 8; ++k) {
+        for (std::size_t i = 0; i < 8; ++i) block[k][i] = now[i];
+        for (std::size_t i = 0; i < 8; ++i) now[i] *= factor;
+      }
+    } else {
+      for (std::size_t k = 0; k < 8; ++k) {
+        for (std::size_t i = 0; i < 8; ++i) block[k][i] = now[i];
+        for (std::size_t i = 0; i < 8; ++i) now[i] = decayed(now[i], factor);
       }
     }
-    for (std::size_t i = 0; i < 8; ++i) {
-      for (std::size_t k = 0; k < 8; ++k) out[i * stride + r + k] = block[k][i];
-    }
+    store_transposed(block, out + r, stride);
   }
 }
 

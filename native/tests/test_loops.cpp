@@ -1,0 +1,72 @@
+// Inner loops beside the plainest way to say what they do.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "builder.hpp"
+#include "check.hpp"
+#include "kernels/isa.hpp"
+
+using namespace procgraph;
+
+namespace {
+
+float decayed(float value, float factor) {
+  const float next = value * factor;
+  return std::fabs(next) < 0x1p-126F ? 0.0F : next;
+}
+
+}  // namespace
+
+TEST(decaying_rows_reach_zero_where_they_become_denormal) {
+  const HotLoops& loops = *select_isa().loops;
+  constexpr std::size_t kCount = 403;  // not whole blocks
+  constexpr std::size_t kStride = 416;
+  const float kinds[][8] = {{1, 0.5F, -3, 0, 1e-37F, 7e-38F, -1e-30F, 100},
+                            {1, 1, 1, 1, 1, 1, 1, 1},
+                            {0, 0, 0, 0, 0, 0, 0, 0},
+                            {0x1p-126F, -0x1p-126F, 0x1p-125F, 0x1p-120F, 0x1p-119F, 1, 0, 2}};
+  for (const auto& values : kinds) {
+    for (const float factor : {0.995F, 0.9F, 0.5F, 0.01F, 1e-20F, 0.0F, 1.0F}) {
+      std::vector<float> out(8 * kStride);
+      loops.decay_rows(values, kCount, factor, out.data(), kStride);
+      bool same = true;
+      for (std::size_t i = 0; i < 8; ++i) {
+        float value = values[i];
+        for (std::size_t k = 0; k < kCount; ++k) {
+          same &= out[i * kStride + k] == value;
+          value = decayed(value, factor);
+        }
+      }
+      CHECK(same);
+    }
+  }
+}
+
+TEST(scattered_sums_go_round_the_ring) {
+  const HotLoops& loops = *select_isa().loops;
+  constexpr std::uint32_t kTotal = 96;
+  Sequence random(3);
+  std::vector<std::uint32_t> places;
+  std::vector<std::uint32_t> weights;
+  for (int m = 0; m < 1000; ++m) {
+    places.push_back(static_cast<std::uint32_t>(random.below(kTotal)));
+    weights.push_back(static_cast<std::uint32_t>(random.below(1000) - 500));
+  }
+  for (const std::uint32_t first : {0u, 16u, 80u}) {
+    std::vector<std::uint32_t> sums(kTotal);
+    std::vector<std::uint32_t> wanted(kTotal);
+    loops.scatter(sums.data(), first, kTotal, places.data(), places.size(), 7);
+    loops.scatter_weights(sums.data(), first, kTotal, places.data(), weights.data(), places.size(),
+                          3);
+    for (std::size_t m = 0; m < places.size(); ++m) {
+      wanted[(first + places[m]) % kTotal] += 7 + 3 * weights[m];
+    }
+    CHECK(sums == wanted);
+    std::vector<std::uint32_t> taken(kTotal, 5);
+    loops.take_sums(taken.data(), sums.data(), kTotal);
+    for (std::uint32_t& sum : wanted) sum += 5;
+    CHECK(taken == wanted && sums == std::vector<std::uint32_t>(kTotal));
+  }
+}

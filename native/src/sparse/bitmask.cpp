@@ -160,8 +160,9 @@ void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t weigh
     const auto source = static_cast<std::size_t>(due.index()[e]);
     if (due.payload()[e] == 1) {
       part.rows.push_back(part.row(source));
-      loops_.prefetch_range(part.row(source), std::min(part.words * sizeof(std::uint64_t),
-                                                       kMaskBlocksAhead * kBlock / 8));
+      loops_.prefetch_range(
+          part.row(source),
+          std::min<std::size_t>(part.words * sizeof(std::uint64_t), kMaskBlocksAhead * kBlock / 8));
       loops_.prefetch(&part.extra_begin[source]);
     } else {
       add_each(part, source, weight * static_cast<std::uint32_t>(due.payload()[e]), sums);

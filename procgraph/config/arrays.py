@@ -92,7 +92,12 @@ def generate(value: dict[str, Any], what: str) -> Array:
             raise ParameterError(f"{what}: generator {kind!r} has no key {key!r}.{did_you_mean(key, allowed)}")
     if kind == "eye":
         return np.eye(_size([value["eye"], value["eye"]], what)[0], dtype=np.float32)
-    shape = _size(value.get("shape"), what)
+    if "shape" not in value:
+        raise ParameterError(
+            f"{what}: the generator {kind!r} has no shape; add one, such as shape: [128, 784]. "
+            "What a rule draws for each synapse is written {normal: {mean: 0.5, sd: 0.05}}."
+        )
+    shape = _size(value["shape"], what)
     if kind == "constant":
         return np.full(shape, _numbers([value["constant"]], 1, f"{what}.constant")[0])
     return _random(kind, value, shape, what)

@@ -78,7 +78,7 @@ def test_generators(value: dict[str, Any], expected: Any) -> None:
         ({"uniforn": [0, 1]}, "Did you mean 'uniform'"),
         ({"uniform": [0, 1], "eye": 3}, "allowed: one generator"),
         ({"uniform": [0, 1], "shap": 3}, "has no key 'shap'. Did you mean 'shape'"),
-        ({"uniform": [0, 1]}, "shape is None"),
+        ({"uniform": [0, 1]}, "no shape; add one, .* draws for each synapse is written"),
         ({"uniform": [1, 0], "shape": 3}, "low <= high"),
         ({"uniform": [0], "shape": 3}, "two finite numbers"),
         ({"uniform": [0, float("inf")], "shape": 3}, "two finite numbers"),

@@ -6,8 +6,7 @@ namespace procgraph {
 
 /// How small work for another thread may be.
 struct Grain {
-  std::size_t elements;  ///< of an element-wise node that is shared, for a thread
-  std::size_t piece;     ///< elements of a task that may move from thread to thread
+  std::size_t elements;  ///< of an element-wise node, in one task
   double nanoseconds;    ///< that a parallel phase has to save; waking and waiting cost about 500
 };
 

@@ -221,7 +221,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     constexpr int kMost = 4;
     for (int pieces = 1; from < to; ++pieces) {
       const std::size_t half = (to - from + 1) / 2;
-      const bool last = pieces == kMost || (to - from - half) * kChunk < grain().piece;
+      const bool last = pieces == kMost || (to - from - half) * kChunk < grain().elements;
       const std::size_t stop = last ? to : from + half;
       add_part(begin, end, from, stop);
       from = stop;

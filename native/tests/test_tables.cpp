@@ -248,6 +248,13 @@ void take_over_a_checkpoint() {
   }
 }
 
+TEST(lanes_do_not_multiply_a_ring_beyond_its_bound) {
+  const Ring wanted("1");
+  const auto program = Network{Weights::grid, false, 300}.program();
+  CHECK_EQUAL(make(program, 1, 2).storage()[0].delivery, "ring");
+  CHECK_EQUAL(make(program, 1, 400).storage()[0].delivery, "table");
+}
+
 TEST(tables_take_over_a_checkpoint) {
   for (const char* ring : {"0", "1"}) {
     const Ring forced(ring);

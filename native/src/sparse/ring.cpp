@@ -27,7 +27,7 @@ void for_row(const std::uint32_t* at, Each&& each) {
 
 }  // namespace
 
-bool RingTable::pays(std::span<const Member> members, std::int32_t n_pre) {
+bool RingTable::pays(std::span<const Member> members, std::int32_t n_pre, std::size_t lanes) {
   std::uint64_t low = UINT64_MAX;
   std::uint64_t high = 0;
   std::set<std::int32_t> delays;
@@ -40,7 +40,7 @@ bool RingTable::pays(std::span<const Member> members, std::int32_t n_pre) {
   }
   if (delays.empty()) return false;
   const auto width = static_cast<double>(high - low);
-  const double bytes = 4 * width * *delays.rbegin();
+  const double bytes = 4 * width * *delays.rbegin() * static_cast<double>(lanes);
   if (bytes > kMostBytes) return false;
   const char* forced = std::getenv("PROCGRAPH_RING");
   if (forced != nullptr && *forced != '\0') return std::strcmp(forced, "0") != 0;

@@ -17,7 +17,7 @@ class RingTable {
  public:
   /// True if that is faster than delivering each segment when it is due. PROCGRAPH_RING says 1 or
   /// 0, so that tests reach both with any graph.
-  static bool pays(std::span<const Member> members, std::int32_t n_pre);
+  static bool pays(std::span<const Member> members, std::int32_t n_pre, std::size_t lanes);
 
   /// Takes the synapses from rows of `Format::wide`; `longest` is the largest delay.
   RingTable(const std::vector<Rows>& rows, std::int32_t longest, std::size_t lanes,

@@ -45,7 +45,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     if (progress) progress(1);
     return;
   }
-  if (!marks_ && RingTable::pays(members, source_->port().n)) {
+  if (!marks_ && RingTable::pays(members, source_->port().n, lanes_)) {
     TableBuilder rows(members, source_->port().n, cuts, *loops_, options, Layout{});
     ring_ = std::make_unique<RingTable>(rows.build(progress), longest_, lanes_, *loops_);
     return;

@@ -26,10 +26,11 @@ class Bare {
     }
     const auto n = static_cast<std::size_t>(model.n);
     if (model.kernel == "PoissonSource") {
+      std::vector<std::int32_t> thresholds;
       for (const Values& column : model.columns) {
-        if (column.bits() != INT32_MAX) thresholds_.push_back(column.bits());
+        if (column.bits() != INT32_MAX) thresholds.push_back(column.bits());
       }
-      counting_ = make_count_table(thresholds_);
+      counted_ = Thresholds(thresholds);
     }
     for (const Values& state : model.states) states_.emplace_back(n, state.bits());
     zeros_.resize(PG_KERNEL_CHUNK);
@@ -54,17 +55,16 @@ class Bare {
     for (std::int64_t begin = 0; begin < model_.n; begin += PG_KERNEL_CHUNK) {
       const std::int64_t n = std::min<std::int64_t>(PG_KERNEL_CHUNK, model_.n - begin);
       for (std::size_t s = 0; s < states.size(); ++s) states[s] = states_[s].data() + begin;
-      if (model_.draws > 0) {
-        loops.philox_fill(1, 2, static_cast<std::uint32_t>(begin / 4),
-                          static_cast<std::size_t>(n) / 4, static_cast<std::uint64_t>(k), 0,
-                          draws_.data());
+      const DrawStream stream{1, 2, static_cast<std::uint64_t>(k), 0};
+      const auto block = static_cast<std::uint32_t>(begin / 8);
+      const auto size = static_cast<std::size_t>(n);
+      if (!counted_.empty()) {
+        loops.draw_counts(stream, block, size, counted_.table(), out_.data());
+        continue;
       }
+      if (model_.draws > 0) loops.draw_values(stream, block, size, draws_.data());
       const pg_kernel_args args{n, columns.data(), states.data(), inputs, scales, outputs, draws};
-      if (!thresholds_.empty()) {
-        loops.count_above(draws_.data(), static_cast<std::size_t>(n), counting_, out_.data());
-      } else {
-        fn_(&args);
-      }
+      fn_(&args);
     }
   }
 
@@ -72,8 +72,7 @@ class Bare {
   pg_kernel_fn fn_;
   std::vector<std::vector<std::int32_t>> columns_;
   std::vector<std::vector<std::int32_t>> states_;
-  std::vector<std::int32_t> thresholds_;
-  CountTable counting_;
+  Thresholds counted_;
   std::vector<std::int32_t> zeros_;
   std::vector<std::int32_t> out_;
   std::vector<std::int32_t> draws_;
@@ -114,28 +113,27 @@ void draws() {
   constexpr int kCalls = 20'000;
   const HotLoops& loops = *select_isa().loops;
   std::vector<std::int32_t> out(kDraws);
-  std::vector<std::int32_t> counts(kDraws);
-  const Model model = poisson(1, 1.6);
-  std::vector<std::int32_t> thresholds;
-  for (const Values& column : model.columns) {
-    if (column.bits() != INT32_MAX) thresholds.push_back(column.bits());
-  }
-  const CountTable table = make_count_table(thresholds);
-  const Times fill = measure(repetitions, [&] {
-    for (std::uint32_t i = 0; i < kCalls; ++i)
-      loops.philox_fill(1, 2, i, kDraws / 4, 3, 0, out.data());
-  });
-  const Times count = measure(repetitions, [&] {
-    for (int i = 0; i < kCalls; ++i) {
-      loops.count_above(out.data(), kDraws, table, counts.data());
-    }
-  });
   const double scale = 1e9 / (static_cast<double>(kDraws) * kCalls);
-  std::printf("%-44s %.3f (%.3f)\n", "philox_fill, ns a draw", fill.median.processor * scale,
-              fill.least.processor * scale);
-  std::printf("%-44s %.3f (%.3f)\n",
-              ("Poisson count, " + std::to_string(thresholds.size()) + " thresholds, ns").c_str(),
-              count.median.processor * scale, count.least.processor * scale);
+  const auto report = [&](const char* what, const Times& times) {
+    std::printf("%-44s %.3f (%.3f)\n", what, times.median.processor * scale,
+                times.least.processor * scale);
+  };
+  report("31-bit numbers, ns each", measure(repetitions, [&] {
+           for (std::uint32_t i = 0; i < kCalls; ++i)
+             loops.draw_values({1, 2, 3, 0}, i, kDraws, out.data());
+         }));
+  for (const double mean : {0.16, 1.6, 2.0, 8.0}) {
+    std::vector<std::int32_t> limits;
+    for (const Values& column : poisson(1, mean).columns) {
+      if (column.bits() != INT32_MAX) limits.push_back(column.bits());
+    }
+    const Thresholds thresholds(limits);
+    const std::string what = "Poisson counts of mean " + std::to_string(mean) + ", ns each";
+    report(what.c_str(), measure(repetitions, [&] {
+             for (std::uint32_t i = 0; i < kCalls; ++i)
+               loops.draw_counts({1, 2, 3, 0}, i, kDraws, thresholds.table(), out.data());
+           }));
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "check.hpp"
+#include "draws.hpp"
 #include "graphs.hpp"
 #include "procgraph/engine.hpp"
 #include "random/philox.hpp"
@@ -25,14 +26,14 @@ TEST(bernoulli_draws_by_element_step_and_lane) {
   const int id = engine.record_output("source", "s_out");
   engine.run(4);
   Recording got = engine.recorded(id);
-  const auto threshold = static_cast<std::uint32_t>(std::rint(0.1 * 2147483648.0) - 1);
+  const auto threshold = static_cast<std::int32_t>(std::rint(0.1 * 2147483648.0) - 1);
   const Key key = node_key(99, "source");
   std::int64_t e = 0;
   bool equal = true;
   for (std::uint32_t k = 0; k < 4; ++k) {
     for (std::uint32_t lane = 0; lane < 3; ++lane) {
       for (std::uint32_t i = 0; i < kN; ++i) {
-        if ((philox({i / 4, k, 0, lane * 256}, key)[i % 4] >> 1) > threshold) continue;
+        if (draw_of(i, {key.low, key.high, k, lane * 256}) > threshold) continue;
         equal &= e < got.index.count() && got.steps.as<std::int64_t>()[e] == k &&
                  got.lane.as<std::int32_t>()[e] == static_cast<std::int32_t>(lane) &&
                  got.index.as<std::int32_t>()[e] == static_cast<std::int32_t>(i);

@@ -4,6 +4,7 @@
 
 #include "builder.hpp"
 #include "check.hpp"
+#include "draws.hpp"
 #include "kernels/count_table.hpp"
 #include "kernels/isa.hpp"
 #include "procgraph/error.hpp"
@@ -28,17 +29,21 @@ TEST(key_derivation) {
   CHECK_EQUAL(fnv1a64("a"), 0xAF63DC4C8601EC8Cu);
 }
 
-TEST(draws_are_philox_words) {
-  const HotLoops& loops = *select_isa().loops;
-  const std::int64_t step = (std::int64_t{5} << 32) + 9;
-  std::vector<std::int32_t> draws(512);
-  loops.philox_fill(11, 22, 128, 128, static_cast<std::uint64_t>(step), 3 * 256 + 7, draws.data());
-  bool equal = true;
-  for (std::uint32_t i = 0; i < 512; ++i) {
-    const Block words = philox({128 + i / 4, 9, 5, 3 * 256 + 7}, {11, 22});
-    equal &= draws[i] == static_cast<std::int32_t>(words[i & 3] >> 1);
+constexpr std::uint32_t kFirst = 512;  // element
+constexpr DrawStream kStream{11, 22, (std::uint64_t{5} << 32) + 9, 3 * 256 + 7};
+
+std::vector<std::int32_t> draws_of(std::size_t n) {
+  std::vector<std::int32_t> draws;
+  for (std::uint32_t i = 0; i < n; ++i) draws.push_back(draw_of(kFirst + i, kStream));
+  return draws;
+}
+
+TEST(draws_are_halves_of_philox_words) {
+  for (const std::size_t n : {1u, 7u, 64u, 100u, 512u, 1300u}) {
+    std::vector<std::int32_t> found(n);
+    select_isa().loops->draw_values(kStream, kFirst / 8, n, found.data());
+    CHECK(found == draws_of(n));
   }
-  CHECK(equal);
 }
 
 /// Cumulative probabilities of a Poisson distribution.
@@ -55,56 +60,48 @@ std::vector<std::int32_t> poisson_thresholds(double mean) {
   return thresholds;
 }
 
-TEST(draws_above_thresholds_are_counted) {
-  const HotLoops& loops = *select_isa().loops;
+/// Thresholds, each with draws of the first elements beside it.
+std::vector<std::vector<std::int32_t>> threshold_cases() {
   std::vector<std::vector<std::int32_t>> cases = {
       {INT32_MAX},
       {-1, 5},
       {-1, -1, INT32_MAX},
       {100, 1 << 30, INT32_MAX - 9, INT32_MAX - 1},
       {1 << 20, 1 << 28, 2100000000, 2146000000, 2147000000, 2147400000, 2147483646}};
-  for (const double mean : {1e-6, 1e-3, 0.1, 0.8, 1.28, 2.0, 2.32, 3.0, 8.0}) {
+  for (const double mean : {1e-6, 1e-3, 0.1, 0.8, 1.28, 2.0, 2.32, 3.0, 8.0, 20.0, 60.0}) {
     cases.push_back(poisson_thresholds(mean));
-    CHECK(make_count_table(cases.back()).tabulated == (mean < 4));
   }
-  for (const std::vector<std::int32_t>& thresholds : cases) {
-    std::vector<std::int32_t> draws(700);
-    std::uint64_t state = 9;
-    for (auto& draw : draws) draw = static_cast<std::int32_t>(splitmix64(state++) >> 33);
-    for (std::size_t i = 0; i < thresholds.size(); ++i) {
-      draws[5 * i] = std::max(thresholds[i], 0);
-      draws[5 * i + 2] = INT32_MAX - (1 << (i % 31));
-      draws[5 * i + 3] = INT32_MAX - ((1 << (i % 31)) - 1);
-      draws[5 * i + 1] = thresholds[i] < INT32_MAX ? thresholds[i] + 1 : 0;
+  // Where the upper half of a draw leaves it open: the draw itself, the next ones, the same half.
+  std::vector<std::int32_t> beside;
+  for (const std::int32_t draw : draws_of(40)) {
+    for (const std::int32_t x : {draw - 1, draw, draw | 0x7FFF, draw & ~0x7FFF}) {
+      beside.push_back(x);
     }
-    std::vector<std::int32_t> counts(draws.size());
-    loops.count_above(draws.data(), draws.size(), make_count_table(thresholds), counts.data());
-    bool equal = true;
-    for (std::size_t i = 0; i < draws.size(); ++i) {
-      std::int32_t wanted = 0;
-      for (const std::int32_t threshold : thresholds) wanted += draws[i] > threshold;
-      equal &= counts[i] == wanted;
-    }
-    CHECK(equal);
   }
+  std::sort(beside.begin(), beside.end());
+  for (const std::size_t step : {1u, 2u, 9u, 31u}) {  // more than a vector's table holds, and fewer
+    std::vector<std::int32_t>& some = cases.emplace_back();
+    for (std::size_t i = 0; i < beside.size(); i += step) some.push_back(beside[i]);
+  }
+  return cases;
 }
 
 TEST(draws_are_counted_as_they_are_made) {
   const HotLoops& loops = *select_isa().loops;
-  for (const double mean : {0.01, 1.6, 20.0}) {
-    const std::vector<std::int32_t> thresholds = poisson_thresholds(mean);
-    const CountTable table = make_count_table(thresholds);
-    for (const std::size_t n : {1u, 20u, 33u, 64u, 65u, 100u, 129u, 512u}) {
-      std::vector<std::int32_t> draws(512), wanted(512), found(512);
-      loops.philox_fill(11, 22, 64, 128, 77, 5, draws.data());
+  for (const std::vector<std::int32_t>& thresholds : threshold_cases()) {
+    const Thresholds kept(thresholds);
+    for (const std::size_t n : {1u, 20u, 33u, 64u, 65u, 100u, 129u, 320u, 512u, 700u}) {
+      constexpr std::int32_t kUntouched = -7;
+      std::vector<std::int32_t> wanted, found(n + 1, kUntouched);
       std::size_t events = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        for (const std::int32_t threshold : thresholds) wanted[i] += draws[i] > threshold;
-        events += wanted[i] != 0;
+      for (const std::int32_t draw : draws_of(n)) {
+        wanted.push_back(static_cast<std::int32_t>(std::count_if(
+            thresholds.begin(), thresholds.end(), [=](auto x) { return draw > x; })));
+        events += wanted.back() != 0;
       }
-      CHECK(loops.draw_counts(11, 22, 64, 77, 5, n, table, found.data()) == events);
-      CHECK(std::equal(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(n),
-                       found.begin()));
+      wanted.push_back(kUntouched);
+      CHECK(loops.draw_counts(kStream, kFirst / 8, n, kept.table(), found.data()) == events);
+      CHECK(found == wanted);
     }
   }
 }

@@ -26,7 +26,7 @@ NEURONS: dict[str, dict[str, Any]] = {
     "ExpLIF": {"t_ref": 2.0, "v_th": 0.02},
     "DualExpLIF": {"t_ref": 2.0, "v_th": 0.02, "v_rest": 0.0, "v_reset": 0.0},
     "AlphaLIF": {"t_ref": 2.0, "v_th": 0.5, "v_rest": 0.0, "v_reset": 0.0},
-    "CubaLIF": {"w_in": 5.0, "r": 3.0},
+    "CubaLIF": {"w_in": 6.0, "r": 3.0},
 }
 
 

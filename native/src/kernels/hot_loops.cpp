@@ -28,7 +28,7 @@
 #include "kernels/segment_loops.hpp"
 #include "kernels/select_loops.hpp"
 // After what it uses.
-#include "kernels/count_loops.hpp"
+#include "kernels/draw_loops.hpp"
 
 namespace procgraph {
 namespace {
@@ -109,6 +109,15 @@ i32 clamp(i32 x, i32 limit) {
   return low > limit ? limit : low;
 }
 
+/// Spikes are rare: most blocks hold none.
+constexpr std::size_t kCompactBlock = 64;
+
+bool any_in_block(const i32* payloads) {
+  i32 any = 0;
+  for (std::size_t i = 0; i < kCompactBlock; ++i) any |= payloads[i];
+  return any != 0;
+}
+
 #if defined(__AVX512F__)
 
 std::size_t compact_vector(__m512i x, i32 first, i32 limit, i32* index, i32* values) {
@@ -167,10 +176,20 @@ std::size_t compact(const i32* payloads, std::size_t n, i32 first, i32 limit, i3
                     i32* values) {
   std::size_t count = 0;
   std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    count += compact_group(payloads + i, first + static_cast<i32>(i), limit, index + count,
-                           values + count);
+  const auto take_groups = [&](std::size_t end) {
+    for (; i + 16 <= end; i += 16) {
+      count += compact_group(payloads + i, first + static_cast<i32>(i), limit, index + count,
+                             values + count);
+    }
+  };
+  while (i + kCompactBlock <= n) {
+    if (any_in_block(payloads + i)) {
+      take_groups(i + kCompactBlock);
+    } else {
+      i += kCompactBlock;
+    }
   }
+  take_groups(n);
   count += compact_rest(payloads + i, n - i, first + static_cast<i32>(i), limit, index + count,
                         values + count);
   return count;
@@ -201,27 +220,21 @@ bool to_fixed(const float* PG_RESTRICT x, std::size_t n, float bound, float fact
   return any != 0;
 }
 
-void philox_fill(u32 key_low, u32 key_high, u32 block, std::size_t blocks, std::uint64_t step,
-                 u32 c3, i32* out) {
-  const PhiloxRun run(key_low, key_high, step, c3);
-  run.fill(block, (blocks + kLanes - 1) / kLanes * kLanes * 4, out);
-}
-
 void philox_words(u32 key_low, u32 key_high, u32 c0, u32 c1, u32 c3, std::size_t count, u32* out) {
   for (std::size_t i = 0; i < count; i += kLanes) {
     const Lanes block = add_lanes(splat(c0 + static_cast<u32>(i)), count_up());
     const LaneWords words = philox_lanes(key_low, key_high, block, c1, c3);
-    store_words(reinterpret_cast<i32*>(out) + 4 * i, words.ab, words.cd);
+    store_words(out + 4 * i, words.ab, words.cd);
   }
 }
 
 void philox_pick(u32 key_low, u32 key_high, const u32* m, std::size_t count, u32 c1, u32 c3,
                  u32* out) {
-  i32 words[4 * kLanes];
+  u32 words[4 * kLanes];
   for (std::size_t i = 0; i < count; i += kLanes) {
     const LaneWords found = philox_lanes(key_low, key_high, load_counters(m + i), c1, c3);
     store_words(words, found.ab, found.cd);
-    for (std::size_t j = 0; j < kLanes; ++j) out[i + j] = wrap(words[4 * j + (m[i + j] & 3)]);
+    for (std::size_t j = 0; j < kLanes; ++j) out[i + j] = words[4 * j + (m[i + j] & 3)];
   }
 }
 
@@ -259,9 +272,9 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
 extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
                                       add_scalar,      add_segment,
                                       add_targets,     compact,
-                                      to_fixed,        philox_fill,
-                                      clamp_count,     add_products,
-                                      count_above,     draw_counts,
+                                      to_fixed,        draw_values,
+                                      draw_counts,     clamp_count,
+                                      add_products,
                                       philox_words,    philox_pick,
                                       permute,         quantise,
                                       decay,           decay_rows,

@@ -15,18 +15,25 @@ struct SegmentCursor {
 /// Blocks of a row of bits that `add_masks` fetches ahead: the first are the caller's to fetch.
 constexpr std::size_t kMaskBlocksAhead = 4;
 
-/// How many thresholds are less than x, for x = 0 ... 2^31 - 1. With y = 2^31 - 1 - x, the range of
-/// y says how many are, up to one, which is y < limit.
+/// Which draws to make: the key and the counters beside the first.
+struct DrawStream {
+  std::uint32_t key_low;
+  std::uint32_t key_high;
+  std::uint64_t step;
+  std::uint32_t c3;
+};
+
+/// Thresholds to hold draws against. The upper half of a draw, 16 bits, says how many of the first
+/// `usual` are less than the draw, except where it lies where the next one does.
 struct CountTable {
-  static constexpr std::size_t kRanges = 32;
+  static constexpr std::size_t kNext = 32;
   const std::int32_t* thresholds = nullptr;  ///< they ascend
-  std::size_t count = 0;                     ///< of them, one at least
-  bool tabulated = false;                    ///< the rest holds
-  std::uint32_t lowest = 0;                  ///< smaller y belong to the range that starts here
-  std::uint32_t shift = 0;                   ///< of y as a float, to its range's number mod 32
-  std::uint32_t usual = 0;  ///< where so many are less than x, the others may be, too
-  alignas(64) std::uint32_t limit[kRanges] = {};
-  alignas(64) std::uint32_t base[kRanges] = {};
+  std::size_t count = 0;                     ///< of them
+  std::size_t usual = 0;                     ///< of those that not only rare draws exceed
+  /// From here on upper halves exceed the threshold, whatever their lower half; of usual ones.
+  const std::uint16_t* sure = nullptr;
+  /// By the number exceeded: from here on upper halves may exceed one more; usual ones and one.
+  const std::uint16_t* open = nullptr;
 };
 
 /// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
@@ -50,24 +57,18 @@ struct HotLoops {
                          std::int32_t limit, std::int32_t* index, std::int32_t* values);
   /// out[i] = rint(clip(x[i], -bound, bound) * factor), NaN -> 0; true if any is not zero.
   bool (*to_fixed)(const float* x, std::size_t n, float bound, float factor, std::int32_t* out);
-  /// One draw for elements [4 * block, 4 * (block + blocks)): words >> 1, 4 per block. `out` has
-  /// room for a multiple of 128 values.
-  void (*philox_fill)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
-                      std::size_t blocks, std::uint64_t step, std::uint32_t c3, std::int32_t* out);
+  /// The draws of n elements from 8 * block on, in [0, 2^31).
+  void (*draw_values)(const DrawStream& stream, std::uint32_t block, std::size_t n,
+                      std::int32_t* out);
+  /// How many thresholds are less than each of these draws; returns how many counts are not zero.
+  std::size_t (*draw_counts)(const DrawStream& stream, std::uint32_t block, std::size_t n,
+                             const CountTable& table, std::int32_t* out);
   /// Clamps payloads to +-limit; returns how many are not zero.
   std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
   /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`; a null base counts
   /// as zeros and may be `sums` itself.
   void (*add_products)(std::uint32_t* sums, const std::uint32_t* base, const std::int32_t* payloads,
                        const std::int32_t* weights, bool common, std::size_t n);
-  /// out[i] = number of the thresholds that are less than x[i].
-  void (*count_above)(const std::int32_t* x, std::size_t n, const CountTable& table,
-                      std::int32_t* out);
-  /// As philox_fill for element 4 * block on, then count_above; returns how many counts are not
-  /// zero. `out` has room for a multiple of 128 values.
-  std::size_t (*draw_counts)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t block,
-                             std::int64_t step, std::uint32_t c3, std::size_t n,
-                             const CountTable& table, std::int32_t* out);
   /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,

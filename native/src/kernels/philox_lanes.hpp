@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -45,20 +46,16 @@ Lanes high(Lanes product) {
 Lanes mix(Lanes product, Lanes word, Lanes key) {
   return _mm512_ternarylogic_epi64(high(product), word, key, 0x96);  // exclusive or of three
 }
-/// Both words of each lane side by side, each shifted right by one.
-Lanes pair(Lanes first, Lanes second) {
-  const Lanes joined = _mm512_mask_blend_epi32(0xAAAA, first, _mm512_slli_epi64(second, 32));
-  return _mm512_srli_epi32(joined, 1);
-}
 /// Words low, high of each lane side by side.
 Lanes join(Lanes low, Lanes high) {
   return _mm512_mask_blend_epi32(0xAAAA, low, _mm512_slli_epi64(high, 32));
 }
-void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
+/// Words a, b, c, d of each counter in turn; the same in memory for all instruction sets.
+void store_words(void* out, Lanes ab, Lanes cd) {
   const Lanes first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
   const Lanes second = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
   _mm512_storeu_si512(out, _mm512_permutex2var_epi64(ab, first, cd));
-  _mm512_storeu_si512(out + 16, _mm512_permutex2var_epi64(ab, second, cd));
+  _mm512_storeu_si512(static_cast<char*>(out) + 64, _mm512_permutex2var_epi64(ab, second, cd));
 }
 
 #elif defined(__AVX2__)
@@ -92,17 +89,13 @@ Lanes high(Lanes product) {
 Lanes mix(Lanes product, Lanes word, Lanes key) {
   return xor_lanes(high(product), xor_lanes(word, key));
 }
-Lanes pair(Lanes first, Lanes second) {
-  const Lanes joined = _mm256_blend_epi32(first, _mm256_slli_epi64(second, 32), 0xAA);
-  return _mm256_srli_epi32(joined, 1);
-}
 Lanes join(Lanes low, Lanes high) {
   return _mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xAA);
 }
-void store_words(std::int32_t* out, Lanes ab, Lanes cd) {
+void store_words(void* out, Lanes ab, Lanes cd) {
   const Lanes even = _mm256_unpacklo_epi64(ab, cd);  // counters 0, 2
   const Lanes odd = _mm256_unpackhi_epi64(ab, cd);   // counters 1, 3
-  auto* to = reinterpret_cast<__m256i*>(out);
+  auto* to = static_cast<__m256i*>(out);
   _mm256_storeu_si256(to, _mm256_permute2x128_si256(even, odd, 0x20));
   _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(even, odd, 0x31));
 }
@@ -149,22 +142,14 @@ Lanes high(const Lanes& product) {
 Lanes mix(const Lanes& product, const Lanes& word, const Lanes& key) {
   return each([&](std::size_t i) { return (product.lane[i] >> 32) ^ word.lane[i] ^ key.lane[i]; });
 }
-Lanes pair(const Lanes& first, const Lanes& second) {
-  return each([&](std::size_t i) {
-    const std::uint32_t low = static_cast<std::uint32_t>(first.lane[i]) >> 1;
-    return low | std::uint64_t{static_cast<std::uint32_t>(second.lane[i]) >> 1} << 32;
-  });
-}
 Lanes join(const Lanes& low, const Lanes& high) {
   return each(
       [&](std::size_t i) { return static_cast<std::uint32_t>(low.lane[i]) | high.lane[i] << 32; });
 }
-void store_words(std::int32_t* out, const Lanes& ab, const Lanes& cd) {
+void store_words(void* out, const Lanes& ab, const Lanes& cd) {
   for (std::size_t i = 0; i < kLanes; ++i) {
-    out[4 * i] = static_cast<std::int32_t>(ab.lane[i]);
-    out[4 * i + 1] = static_cast<std::int32_t>(ab.lane[i] >> 32);
-    out[4 * i + 2] = static_cast<std::int32_t>(cd.lane[i]);
-    out[4 * i + 3] = static_cast<std::int32_t>(cd.lane[i] >> 32);
+    const std::uint64_t words[] = {ab.lane[i], cd.lane[i]};
+    std::memcpy(static_cast<char*>(out) + sizeof words * i, words, sizeof words);
   }
 }
 
@@ -204,13 +189,13 @@ class PhiloxRun {
     }
   }
 
-  /// Writes words >> 1 of the counters from `block` on, n words, a multiple of 4 * kLanes.
+  /// Writes the half words of the counters from `block` on, n of them, a multiple of 8 * kLanes.
   template <std::size_t groups = kGroups>
-  void fill(std::uint32_t block, std::size_t n, std::int32_t* out) const {
-    constexpr std::size_t kWords = 4 * kLanes * groups;
-    for (; n >= kWords; n -= kWords, out += kWords) {
+  void fill(std::uint32_t block, std::size_t n, std::uint16_t* out) const {
+    constexpr std::size_t kHalves = 8 * kLanes * groups;
+    for (; n >= kHalves; n -= kHalves, out += kHalves) {
       draw<groups>(block, out);
-      block += static_cast<std::uint32_t>(kWords / 4);
+      block += static_cast<std::uint32_t>(kHalves / 8);
     }
     if constexpr (groups > 1) fill<groups / 2>(block, n, out);
   }
@@ -218,7 +203,7 @@ class PhiloxRun {
  private:
   /// Several groups of kLanes counters at a time, because each round waits for its multiplications.
   template <std::size_t groups>
-  void draw(std::uint32_t block, std::int32_t* out) const {
+  void draw(std::uint32_t block, std::uint16_t* out) const {
     const Lanes m0 = splat(kMultiplier0);
     const Lanes m1 = splat(kMultiplier1);
     Lanes a[groups];
@@ -253,7 +238,7 @@ class PhiloxRun {
       }
     }
     for (std::size_t g = 0; g < groups; ++g) {
-      store_words(out + 4 * kLanes * g, pair(a[g], b[g]), pair(c[g], d[g]));
+      store_words(out + 8 * kLanes * g, join(a[g], b[g]), join(c[g], d[g]));
     }
   }
 

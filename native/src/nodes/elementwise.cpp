@@ -3,7 +3,6 @@
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
-#include "kernels/count_table.hpp"
 #include "nodes/elementwise_part.hpp"
 #include "nodes/overrides.hpp"
 
@@ -26,8 +25,7 @@ class Elementwise final : public RuntimeNode, private Draw {
               .columns = Columns(spec),
               .components = {},
               .input_scales = {},
-              .thresholds = {},
-              .counting = {}} {
+              .thresholds = {}} {
     find_thresholds();
     build_components();
     build_layout();
@@ -143,15 +141,13 @@ class Elementwise final : public RuntimeNode, private Draw {
 
  private:
   void find_thresholds() {
-    core_.thresholds = useful_thresholds(attrs_, core_.columns.all());
-    if (!core_.thresholds.empty()) core_.counting = make_count_table(core_.thresholds);
+    core_.thresholds = Thresholds(useful_thresholds(attrs_, core_.columns.all()));
   }
 
   std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
                        std::int32_t* out) const override {
     const std::size_t count = core_.loops.draw_counts(
-        core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4), step,
-        static_cast<std::uint32_t>(lane * 256), n, core_.counting, out);
+        core_.stream(step, lane, 0), first_block(begin), n, core_.thresholds.table(), out);
     const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
     if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
       core_.loops.clamp_count(out, n, limit);

@@ -229,15 +229,12 @@ void ElementwisePart::advance() {
 void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t begin,
                                 std::size_t n) {
   if (!fed_.empty()) take_feeds(step, span, begin, n);
-  if (!draw_pointers_.empty()) draw(step, span.lane, begin, n);
-  args_.n = static_cast<std::int64_t>(n);
-  if (!core_.thresholds.empty()) {
-    core_.loops.count_above(draws_, n, core_.counting,
-                            static_cast<std::int32_t*>(pointers_[first_output_]));
-  } else if (core_.kernel.fn != nullptr) {
-    core_.kernel.fn(&args_);
+  if (core_.thresholds.empty()) {
+    call(step, span.lane, begin, n);
   } else {
-    (*core_.kernel.callback)(args_, core_.layout);
+    core_.loops.draw_counts(core_.stream(step, span.lane, 0), first_block(begin), n,
+                            core_.thresholds.table(),
+                            static_cast<std::int32_t*>(pointers_[first_output_]));
   }
   for (const std::size_t i : summed_) {
     if (touched_[i] == 0) continue;
@@ -246,11 +243,15 @@ void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t
   store(step, span, begin, n);
 }
 
-void ElementwisePart::draw(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n) {
+void ElementwisePart::call(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n) {
   for (std::size_t r = 0; r < draw_pointers_.size(); ++r) {
-    core_.loops.philox_fill(core_.key.low, core_.key.high, static_cast<std::uint32_t>(begin / 4),
-                            (n + 3) / 4, static_cast<std::uint64_t>(step),
-                            static_cast<std::uint32_t>(lane * 256 + r), draws_ + r * kRoom);
+    core_.loops.draw_values(core_.stream(step, lane, r), first_block(begin), n, draws_ + r * kRoom);
+  }
+  args_.n = static_cast<std::int64_t>(n);
+  if (core_.kernel.fn != nullptr) {
+    core_.kernel.fn(&args_);
+  } else {
+    (*core_.kernel.callback)(args_, core_.layout);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/lines.hpp"
 #include "engine/runtime_node.hpp"
+#include "kernels/count_table.hpp"
 #include "nodes/columns.hpp"
 #include "random/philox.hpp"
 
@@ -16,6 +17,11 @@ struct Component {
   std::int32_t first;  // index of its first element
   float factor;        // 2^scale of a current
 };
+
+/// The Philox counter that the draws of an element, a multiple of 8, begin at.
+inline std::uint32_t first_block(std::size_t element) {
+  return static_cast<std::uint32_t>(element / 8);
+}
 
 /// What all parts of an element-wise node share.
 struct ElementwiseCore {
@@ -31,8 +37,13 @@ struct ElementwiseCore {
   std::vector<Component> components;
   std::vector<float> input_scales;
   /// Where not empty, the kernel only counts how many of these are below its draw.
-  std::vector<std::int32_t> thresholds;
-  CountTable counting;  // of the thresholds
+  Thresholds thresholds;
+
+  /// Draw number r of a lane.
+  DrawStream stream(std::int64_t step, std::size_t lane, std::size_t r) const {
+    return {key.low, key.high, static_cast<std::uint64_t>(step),
+            static_cast<std::uint32_t>(lane * 256 + r)};
+  }
 };
 
 /// Ranges of elements that one thread computes, with the memory that it needs for that. Valid for
@@ -99,7 +110,7 @@ class alignas(kLineBytes) ElementwisePart {
   void run_span(std::int64_t step, std::size_t number);
   void run_chunk(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
   void take_feeds(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
-  void draw(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n);
+  void call(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n);
   void store(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
   void advance();
   void point(std::size_t place, const void* at, std::size_t bytes_per_chunk) {

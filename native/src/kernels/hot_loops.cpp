@@ -16,10 +16,13 @@
 // Arrays of vectors stay in registers only where their loops are unrolled.
 #if defined(__clang__)
 #define PG_UNROLL _Pragma("clang loop unroll(full)")
+#define PG_UNROLL_SOME _Pragma("clang loop unroll_count(4)")
 #elif defined(__GNUC__)
 #define PG_UNROLL _Pragma("GCC unroll 8")
+#define PG_UNROLL_SOME _Pragma("GCC unroll 4")
 #else
 #define PG_UNROLL
+#define PG_UNROLL_SOME
 #endif
 
 #include "kernels/mask_loops.hpp"
@@ -96,12 +99,14 @@ void add_rows(u32* acc, const i32* const* rows, const i32* payloads, std::size_t
 
 void add_segment(u32* PG_RESTRICT acc, const i32* PG_RESTRICT targets,
                  const i32* PG_RESTRICT weights, std::size_t count, u32 payload) {
-  for (std::size_t m = 0; m < count; ++m) acc[targets[m]] += payload * wrap(weights[m]);
+  PG_UNROLL_SOME for (std::size_t m = 0; m < count; ++m) {
+    acc[targets[m]] += payload * wrap(weights[m]);
+  }
 }
 
 void add_targets(u32* PG_RESTRICT acc, const i32* PG_RESTRICT targets, std::size_t count,
                  u32 value) {
-  for (std::size_t m = 0; m < count; ++m) acc[targets[m]] += value;
+  PG_UNROLL_SOME for (std::size_t m = 0; m < count; ++m) acc[targets[m]] += value;
 }
 
 i32 clamp(i32 x, i32 limit) {

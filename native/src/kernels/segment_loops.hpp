@@ -66,17 +66,19 @@ void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 tar
       cursors, count, [](u32 n) { return std::size_t{n}; },
       [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
         u32* PG_RESTRICT sums = acc;
-        if (cursor.payload == 1) {
-          for (u32 m = 0; m < cursor.count; ++m) {
+        const u32 n = cursor.count;
+        const u32 payload = wrap(cursor.payload);
+        if (payload == 1) {
+          PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
             const u32 word = words[m];
             sums[word & target_mask] += wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
           }
           return;
         }
-        for (u32 m = 0; m < cursor.count; ++m) {
+        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
           const u32 word = words[m];
           sums[word & target_mask] +=
-              wrap(cursor.payload) * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
+              payload * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
         }
       });
 }
@@ -88,8 +90,9 @@ void deliver_book(u32* acc, SegmentCursor* cursors, std::size_t count, u32 targe
       [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
         u32* PG_RESTRICT sums = acc;
         const i32* PG_RESTRICT weights = book;
+        const u32 n = cursor.count;
         const u32 payload = wrap(cursor.payload);
-        for (u32 m = 0; m < cursor.count; ++m) {
+        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
           const u32 word = words[m];
           sums[word & target_mask] += payload * wrap(weights[word >> target_bits]);
         }
@@ -102,7 +105,8 @@ void deliver_index32(u32* acc, SegmentCursor* cursors, std::size_t count) {
       [=](const u32* PG_RESTRICT targets, const SegmentCursor& cursor) {
         u32* PG_RESTRICT sums = acc;
         const u32 value = targets[-1] * wrap(cursor.payload);
-        for (u32 m = 0; m < cursor.count; ++m) sums[targets[m]] += value;
+        const u32 n = cursor.count;
+        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) sums[targets[m]] += value;
       });
 }
 
@@ -112,13 +116,14 @@ void deliver_index16(u32* acc, SegmentCursor* cursors, std::size_t count) {
       [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
         u32* PG_RESTRICT sums = acc;
         const u32 value = words[-1] * wrap(cursor.payload);
-        const u32 pairs = cursor.count / 2;
-        for (u32 m = 0; m < pairs; ++m) {
+        const u32 n = cursor.count;
+        const u32 pairs = n / 2;
+        PG_UNROLL_SOME for (u32 m = 0; m < pairs; ++m) {
           const u32 word = words[m];
           sums[word & 0xFFFF] += value;
           sums[word >> 16] += value;
         }
-        if (cursor.count % 2 != 0) sums[words[pairs] & 0xFFFF] += value;
+        if (n % 2 != 0) sums[words[pairs] & 0xFFFF] += value;
       });
 }
 
@@ -127,8 +132,10 @@ void deliver_wide(u32* acc, SegmentCursor* cursors, std::size_t count) {
       cursors, count, [](u32 n) { return 2 * std::size_t{n}; },
       [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
         u32* PG_RESTRICT sums = acc;
-        for (std::size_t m = 0; m < cursor.count; ++m) {
-          sums[words[2 * m]] += wrap(cursor.payload) * words[2 * m + 1];
+        const std::size_t n = cursor.count;
+        const u32 payload = wrap(cursor.payload);
+        PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
+          sums[words[2 * m]] += payload * words[2 * m + 1];
         }
       });
 }
@@ -141,12 +148,14 @@ u32 in_ring(u32 at, u32 total) {
 
 void scatter(u32* sums, u32 first, u32 total, const u32* PG_RESTRICT places, std::size_t count,
              u32 value) {
-  for (std::size_t m = 0; m < count; ++m) sums[in_ring(first + places[m], total)] += value;
+  PG_UNROLL_SOME for (std::size_t m = 0; m < count; ++m) {
+    sums[in_ring(first + places[m], total)] += value;
+  }
 }
 
 void scatter_weights(u32* sums, u32 first, u32 total, const u32* PG_RESTRICT places,
                      const u32* PG_RESTRICT weights, std::size_t count, u32 payload) {
-  for (std::size_t m = 0; m < count; ++m) {
+  PG_UNROLL_SOME for (std::size_t m = 0; m < count; ++m) {
     sums[in_ring(first + places[m], total)] += payload * weights[m];
   }
 }

@@ -167,26 +167,30 @@ std::size_t threads_now() {
 
 TEST(a_task_is_taken_once) {
   constexpr std::uint32_t kTasks = 20'000;
+  constexpr std::uint32_t kRound = 65'536 + 3;
   TaskRange range;
-  CHECK(range.closed() && !range.take_first() && !range.take_last());
+  CHECK(!range.opened(kRound) && !range.take_first(kRound) && !range.take_last(kRound));
+  range.open(kRound - 1, 7, kTasks);
+  CHECK(range.opened(kRound - 1));
+  CHECK(!range.opened(kRound) && !range.take_first(kRound) && !range.take_last(kRound));
   std::vector<std::atomic<int>> taken(kTasks);
   {
     std::vector<std::jthread> helpers;
     for (int t = 0; t < 3; ++t) {
       helpers.emplace_back([&] {
-        while (range.closed()) std::this_thread::yield();
-        while (const auto task = range.take_last()) ++taken[*task];
+        while (!range.opened(kRound)) std::this_thread::yield();
+        while (const auto task = range.take_last(kRound)) ++taken[*task];
       });
     }
-    range.open(5, kTasks);
+    range.open(kRound, 5, kTasks);
     std::uint32_t last = 0;
-    while (const auto task = range.take_first()) {
+    while (const auto task = range.take_first(kRound)) {
       CHECK(*task > last);  // in order
       last = *task;
       ++taken[*task];
     }
   }
-  CHECK(!range.closed() && !range.take_first() && !range.take_last());
+  CHECK(range.opened(kRound) && !range.take_first(kRound) && !range.take_last(kRound));
   for (std::uint32_t i = 0; i < kTasks; ++i) CHECK_EQUAL(taken[i].load(), i < 5 ? 0 : 1);
 }
 

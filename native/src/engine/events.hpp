@@ -17,7 +17,10 @@ class alignas(kLineBytes) EventList {
   std::size_t size() const { return size_; }
   const std::int32_t* index() const { return memory_ != nullptr ? memory_.get() : few_; }
   const std::int32_t* payload() const { return index() + capacity_; }
-  void clear() { size_ = 0; }
+  /// Writes nothing where there is nothing: other threads may keep their copy of the line.
+  void clear() {
+    if (size_ != 0) size_ = 0;
+  }
 
   void append(const std::int32_t* index, const std::int32_t* payload, std::size_t count) {
     if (count == 0) return;

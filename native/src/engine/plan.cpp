@@ -168,7 +168,8 @@ Plan::List Plan::list_of(Jobs jobs) {
   const auto rest =
       std::stable_partition(jobs.begin(), jobs.end(), [](const Job& job) { return !movable(job); });
   List list;
-  list.bound = static_cast<std::uint32_t>(rest - jobs.begin());
+  const bool many = jobs.size() >= TaskRange::kMost;
+  list.bound = static_cast<std::uint32_t>((many ? jobs.end() : rest) - jobs.begin());
   for (const Job& job : jobs) list.tasks.push_back(job.task);
   return list;
 }
@@ -300,40 +301,48 @@ void Plan::run(std::int64_t step) {
   }
 }
 
-void Plan::run_share(void* context, int thread) {
-  auto& plan = *static_cast<Plan*>(context);
-  plan.run_own(thread);
-  plan.help(thread);
+void Plan::run_share(const Call& call, int thread) {
+  auto& plan = *static_cast<Plan*>(call.context);
+  plan.run_own(call, thread);
+  plan.help(call, thread);
 }
 
-void Plan::run_own(int thread) {
-  const List& list = phase_->lists[static_cast<std::size_t>(thread)];
-  for (std::uint32_t i = 0; i < list.bound; ++i) attempt(list.tasks[i], thread);
+void Plan::run_own(const Call& call, int thread) {
+  const List& list = static_cast<const Phase*>(call.detail)->lists[static_cast<std::size_t>(thread)];
+  for (std::uint32_t i = 0; i < list.bound; ++i) attempt(list.tasks[i], call.step, thread);
   TaskRange& range = ranges_[static_cast<std::size_t>(thread)];
-  range.open(list.bound, static_cast<std::uint32_t>(list.tasks.size()));
-  while (const auto next = range.take_first()) attempt(list.tasks[*next], thread);
+  const auto end = static_cast<std::uint32_t>(list.tasks.size());
+  const bool some = list.bound < end;
+  range.open(call.round, some ? list.bound : 0, some ? end : 0);
+  while (const auto next = range.take_first(call.round)) {
+    attempt(list.tasks[*next], call.step, thread);
+  }
 }
 
 /// Takes over what others have not come to. Waits for a while for those who are still busy with
 /// what only they may do.
-void Plan::help(int thread) {
+void Plan::help(const Call& call, int thread) {
+  const std::vector<List>& lists = static_cast<const Phase*>(call.detail)->lists;
   Spinning spinning = pool_->spinning();
   bool busy = true;
   while (busy) {
     busy = false;
-    for (std::size_t other = 0; other < phase_->lists.size(); ++other) {
-      const Tasks& tasks = phase_->lists[other].tasks;
-      while (const auto last = ranges_[other].take_last()) attempt(tasks[*last], thread);
-      busy |= ranges_[other].closed() && pool_->has_begun(static_cast<int>(other));
+    for (std::size_t other = 0; other < lists.size(); ++other) {
+      if (static_cast<int>(other) == thread) continue;
+      TaskRange& range = ranges_[other];
+      while (const auto last = range.take_last(call.round)) {
+        attempt(lists[other].tasks[*last], call.step, thread);
+      }
+      busy |= !range.opened(call.round) && pool_->has_begun(static_cast<int>(other));
     }
     busy = busy && spinning.again();
   }
 }
 
 /// All tasks are tried, so that what is reported does not depend on who comes to what.
-void Plan::attempt(const Task& task, int thread) {
+void Plan::attempt(const Task& task, std::int64_t step, int thread) {
   try {
-    profiled_ ? run_profiled(task, step_) : run_task(task, step_);
+    profiled_ ? run_profiled(task, step) : run_task(task, step);
   } catch (...) {
     Failure& failure = failures_[static_cast<std::size_t>(thread)];
     if (failure.error && failure.order < task.order) return;
@@ -343,11 +352,8 @@ void Plan::attempt(const Task& task, int thread) {
 }
 
 void Plan::run_parallel(const Phase& phase, std::int64_t step) {
-  phase_ = &phase;
-  step_ = step;
   if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
-  for (std::size_t i = 0; i < phase.lists.size(); ++i) ranges_[i].close();
-  pool_->run(static_cast<int>(phase.lists.size()), run_share, this);
+  pool_->run(static_cast<int>(phase.lists.size()), {run_share, this, &phase, step, ++round_});
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {
     if (failure.error && (first == nullptr || failure.order < first->order)) first = &failure;

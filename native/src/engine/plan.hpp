@@ -94,10 +94,10 @@ class Plan {
   void run_task(const Task& task, std::int64_t step);
   void run_profiled(const Task& task, std::int64_t step);
   void run_list(const Tasks& tasks, std::int64_t step);
-  static void run_share(void* plan, int thread);
-  void run_own(int thread);
-  void help(int thread);
-  void attempt(const Task& task, int thread);
+  static void run_share(const Call& call, int thread);
+  void run_own(const Call& call, int thread);
+  void help(const Call& call, int thread);
+  void attempt(const Task& task, std::int64_t step, int thread);
   void run_parallel(const Phase& phase, std::int64_t step);
   void recover();
 
@@ -111,8 +111,7 @@ class Plan {
   std::vector<Failure> failures_;
   std::vector<TaskRange> ranges_;  // per thread, of its tasks that may move
   std::unique_ptr<ThreadPool> pool_;
-  const Phase* phase_ = nullptr;  // of the running parallel phase
-  std::int64_t step_ = 0;
+  std::uint32_t round_ = 0;  // counts the parallel phases that were run
 };
 
 }  // namespace procgraph

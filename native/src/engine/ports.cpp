@@ -74,9 +74,9 @@ void Output::clear_current(std::int64_t step) {
 
 void Output::count(std::int64_t step) {
   if (port_->kind != PortKind::events) return;
-  for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    emitted += static_cast<std::int64_t>(events.at(step, lane).size());
-  }
+  std::size_t count = 0;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) count += events.at(step, lane).size();
+  if (count != 0) emitted += static_cast<std::int64_t>(count);
 }
 
 void Output::list_dense(std::int64_t last) {

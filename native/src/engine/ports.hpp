@@ -73,7 +73,7 @@ struct DenseFeed {
 };
 
 /// What a port has emitted in the last steps.
-class Output {
+class alignas(kLineBytes) Output {
  public:
   Output(const OutputPort& port, std::int32_t lanes);
 
@@ -108,7 +108,6 @@ class Output {
   std::unique_ptr<DenseRows> dense;
   RuntimeNode* owner = nullptr;
   std::vector<Channel*> channels;
-  std::int64_t emitted = 0;
   int recorders = 0;
 
  private:
@@ -121,6 +120,10 @@ class Output {
   std::size_t slot_bytes_ = 0;
   Buffer<std::byte> ring_bytes_;
   std::vector<std::uint8_t> silent_;
+
+ public:
+  /// Number of events. Apart from what others read all the time.
+  alignas(kLineBytes) std::int64_t emitted = 0;
 };
 
 /// Where the arena is cut into partitions, in ascending order: first position of each, and the end.

@@ -55,14 +55,14 @@ void RuntimeNode::reset() {
   }
   for (Output& output : outputs) output.reset();
   for (StateColumn& state : states) put_state(state, initial(state, lanes_).data());
-  ticks_ = 0;
+  clock_.ticks = 0;
   spent = 0;
 }
 
 void RuntimeNode::seek(std::int64_t step, std::uint64_t) {
   const std::int64_t period = spec_->period;
   const std::int64_t phase = spec_->phase;
-  next_tick_ = step <= phase ? phase : phase + (step - phase + period - 1) / period * period;
+  clock_.next_tick = step <= phase ? phase : phase + (step - phase + period - 1) / period * period;
 }
 
 StateColumn* RuntimeNode::find_state(std::string_view name) {

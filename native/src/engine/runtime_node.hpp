@@ -134,12 +134,17 @@ class RuntimeNode {
 
   const Node& spec() const { return *spec_; }
   std::size_t lanes() const { return lanes_; }
-  std::int64_t next_tick() const { return next_tick_; }
-  std::int64_t ticks() const { return ticks_; }
+  std::int64_t next_tick() const { return clock_.next_tick; }
+  std::int64_t ticks() const { return clock_.ticks; }
+  /// True if the node ticks at the step that comes next. Does not look at the clock where it need
+  /// not: parts on other threads ask for this.
+  bool ticks_at(std::int64_t step) const {
+    return spec_->period == 1 ? step >= spec_->phase : step == clock_.next_tick;
+  }
   /// Steps in which all actions were idle.
   void skip(std::int64_t steps) {
-    next_tick_ += steps;
-    ticks_ += steps;
+    clock_.next_tick += steps;
+    clock_.ticks += steps;
   }
   StateColumn* find_state(std::string_view name);
   /// Adds to the outputs' counters what was counted elsewhere.
@@ -160,9 +165,9 @@ class RuntimeNode {
   }
   /// True at a tick, which is then counted.
   bool take_tick(std::int64_t step) {
-    if (step != next_tick_) return false;
-    next_tick_ += spec_->period;
-    ++ticks_;
+    if (step != clock_.next_tick) return false;
+    clock_.next_tick += spec_->period;
+    ++clock_.ticks;
     return true;
   }
   std::int64_t tick_number(std::int64_t step) const {
@@ -175,8 +180,12 @@ class RuntimeNode {
  private:
   const Node* spec_;
   std::size_t lanes_;
-  std::int64_t next_tick_ = 0;
-  std::int64_t ticks_ = 0;
+  /// Changes in every step; the rest of a node hardly ever.
+  struct alignas(kLineBytes) Clock {
+    std::int64_t next_tick = 0;
+    std::int64_t ticks = 0;
+  };
+  Clock clock_;
 };
 
 std::unique_ptr<RuntimeNode> make_elementwise(const Node& spec, const BuildContext& context);

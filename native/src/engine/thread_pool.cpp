@@ -82,8 +82,8 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::stop() {
-  work_ = nullptr;
   for (auto& worker : workers_) {
+    worker->call.work = nullptr;
     worker->asked.store(worker->asked.load(std::memory_order_relaxed) + 1);
     worker->asked.notify_one();
   }
@@ -92,21 +92,20 @@ void ThreadPool::stop() {
 
 // Both stores below are sequentially consistent: with less, a processor may look for sleepers
 // before its store is visible to the one that is just falling asleep.
-void ThreadPool::run(int active, Work work, void* context) {
-  work_ = work;
-  context_ = context;
+void ThreadPool::run(int active, const Call& call) {
   const auto helpers = static_cast<std::size_t>(active) - 1;
   for (std::size_t i = 0; i < helpers; ++i) {
-    auto& asked = workers_[i]->asked;
-    asked.store(asked.load(std::memory_order_relaxed) + 1);
-    asked.notify_one();
+    Worker& worker = *workers_[i];
+    worker.call = call;
+    worker.asked.store(worker.asked.load(std::memory_order_relaxed) + 1);
+    worker.asked.notify_one();
   }
-  work(context, 0);
+  call.work(call, 0);
   for (std::size_t i = 0; i < helpers; ++i) {
     Worker& worker = *workers_[i];
     const std::uint32_t piece = worker.asked.load(std::memory_order_relaxed);
-    if (begin(worker, piece)) {
-      work(context, static_cast<int>(i) + 1);
+    if (worker.started.load(std::memory_order_relaxed) != piece && begin(worker, piece)) {
+      call.work(call, static_cast<int>(i) + 1);
       worker.done.store(piece, std::memory_order_relaxed);
     } else {
       waiter_.wait(worker.done, piece - 1);
@@ -117,7 +116,7 @@ void ThreadPool::run(int active, Work work, void* context) {
 bool ThreadPool::has_begun(int thread) const {
   if (thread == 0) return true;
   const Worker& worker = *workers_[static_cast<std::size_t>(thread) - 1];
-  return worker.begun.load(std::memory_order_relaxed) ==
+  return worker.started.load(std::memory_order_relaxed) ==
          worker.asked.load(std::memory_order_relaxed);
 }
 
@@ -132,13 +131,14 @@ void ThreadPool::serve(Worker& worker, int number) {
   for (std::uint32_t piece = 0;;) {
     waiter.wait(worker.asked, piece);
     piece = worker.asked.load(std::memory_order_acquire);
-    // What belongs to a piece may be read once it has begun, and not after it is done.
+    // The call may be read once its piece has begun, and not after it is done.
     if (!begin(worker, piece)) {
       waiter.missed();
       continue;
     }
-    if (work_ == nullptr) return;
-    work_(context_, number);
+    if (worker.call.work == nullptr) return;
+    worker.started.store(piece, std::memory_order_relaxed);
+    worker.call.work(worker.call, number);
     worker.done.store(piece);
     worker.done.notify_one();
   }

@@ -38,22 +38,29 @@ class Waiter {
   std::int64_t spin_ns_;
 };
 
+/// A piece of work: what each thread calls, and with what.
+struct Call {
+  /// Must not throw. Thread 0 is the caller, which may stand in for others.
+  void (*work)(const Call& call, int thread);
+  void* context;
+  const void* detail;
+  std::int64_t step;
+  std::uint32_t round;
+};
+
 /// Threads that do one piece of work together, as often as they are asked to. They sleep soon after
 /// the last piece and are gone when the pool is. The caller does not wait for a thread that has not
 /// begun, because another program has its processor: it does that share itself.
 class ThreadPool {
  public:
-  /// What each thread does; must not throw. Thread 0 is the caller, which may stand in for others.
-  using Work = void (*)(void* context, int thread);
-
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
-  /// Runs `work` on threads 0 ... active - 1 and returns when all have finished.
-  void run(int active, Work work, void* context);
+  /// Makes the call on threads 0 ... active - 1 and returns when all have finished.
+  void run(int active, const Call& call);
   /// Within a piece of work: false if a thread has not begun, so that the caller may have to do its
   /// share.
   bool has_begun(int thread) const;
@@ -61,12 +68,16 @@ class ThreadPool {
   Spinning spinning() const { return Spinning(spin_ns_); }
 
  private:
-  // Each side writes to its own cache line.
+  /// An order is one cache line that the caller writes and the thread reads: one way between them.
+  /// What the thread says of it is another. `begun` is for both, but the caller only looks at it if
+  /// the thread seems not to have started.
   struct Worker {
     alignas(64) std::atomic<std::uint32_t> asked{0};
+    Call call{};
     alignas(64) std::atomic<std::uint32_t> begun{0};
-    alignas(64) std::atomic<std::uint32_t> done{0};
-    std::jthread thread;
+    alignas(64) std::atomic<std::uint32_t> started{0};
+    std::atomic<std::uint32_t> done{0};
+    alignas(64) std::jthread thread;
   };
   void serve(Worker& worker, int number);
   static bool begin(Worker& worker, std::uint32_t piece);
@@ -74,8 +85,6 @@ class ThreadPool {
 
   std::int64_t spin_ns_;
   Waiter waiter_;
-  Work work_ = nullptr;
-  void* context_ = nullptr;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -83,20 +83,20 @@ class Elementwise final : public RuntimeNode, private Draw {
 
   void tick(std::int64_t step) override {
     if (has_prologue_) prologue(step);
-    for (auto& part : parts_) part->run(step, step == next_tick());
+    for (auto& part : parts_) part->run(step, ticks_at(step));
     epilogue(Action::tick, step);
   }
 
   void prologue(std::int64_t step) override {
     for (Input& input : inputs) {
       input.pull_indivisible(step);
-      if (step == next_tick()) input.drain();
+      if (ticks_at(step)) input.drain();
       if (input.port().kind == PortKind::array) input.gather(step);
     }
   }
 
   void run_part(Action, std::int64_t step, int part) override {
-    parts_[static_cast<std::size_t>(part)]->run(step, step == next_tick());
+    parts_[static_cast<std::size_t>(part)]->run(step, ticks_at(step));
   }
 
   void epilogue(Action, std::int64_t step) override {

@@ -96,6 +96,12 @@ bool DeliveryTable::fired(std::int64_t step) const {
   return false;
 }
 
+void DeliveryTable::fetch_events(std::int64_t step) const {
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    loops_->prefetch(&source_->events.at(step - 1, lane));
+  }
+}
+
 bool DeliveryTable::announce(std::int64_t step) {
   if (fired(step - 1)) last_due_ = step - 1 + longest_;
   const bool busy = step <= last_due_;

@@ -36,6 +36,8 @@ class DeliveryTable {
   void restart(std::int64_t step);
   void reset();
 
+  /// Fetches the lists of the step before, which come from another thread's cache.
+  void fetch_events(std::int64_t step) const;
   /// Looks for new spikes before any partition delivers; true if `busy` has changed.
   bool announce(std::int64_t step);
   /// True while the sums of targets may change.

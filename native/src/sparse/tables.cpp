@@ -203,6 +203,7 @@ void SparseTables::restart(std::int64_t step) {
 }
 
 void SparseTables::announce(std::int64_t step) {
+  for (const auto& table : tables_) table->fetch_events(step);
   bool changed = false;
   for (auto& table : tables_) changed |= table->announce(step);
   if (changed) tell_targets(true);
@@ -226,6 +227,7 @@ void SparseTables::tell_targets(bool after_step) {
 }
 
 void SparseTables::deliver(std::int64_t step, std::size_t part) {
+  for (const auto& table : tables_) table->fetch_events(step);
   for (const auto& table : tables_) table->prepare(step, part);
   for (auto& table : tables_) table->deliver(step, part, arena_);
 }

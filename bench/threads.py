@@ -1,12 +1,12 @@
-"""What a second thread brings on known networks: ``python bench/threads.py [--networks brunel,lif] [--rounds 40]``.
+"""What more threads bring on known networks: ``python bench/threads.py [--networks brunel,lif] [--threads 2] [--rounds 40]``.
 
-Three things take turns, a few hundredths of a second each, so that they meet the same state of the machine: one run on one thread, two
-such runs at the same time in OS processes of their own, and one run on two threads. Two runs at the same time show what the
-second processor is worth just then: 2.0 where it is free and neither takes caches, memory bandwidth or clock rate from the other.
+Three things take turns, a few hundredths of a second each, so that they meet the same state of the machine: one run on one thread, N
+such runs at the same time in OS processes of their own, and one run on N threads. N runs at the same time show what the other
+processors are worth just then: N where they are free and none takes caches, memory bandwidth or clock rate from another.
 Printed are medians over the rounds:
 
-speedup    time of one thread / time of two
-processors 2 · time of one run alone / time of two at the same time: what two threads could bring without any cost of sharing
+speedup    time of one thread / time of N
+processors N · time of one run alone / time of N at the same time: what N threads could bring without any cost of sharing
 share      speedup / processors, round by round
 """
 
@@ -94,25 +94,25 @@ def together(runners: list[Runner]) -> float:
     return statistics.mean(runner.answer() for runner in runners)
 
 
-def compare(name: str, rounds: int) -> str:
+def compare(name: str, threads: int, rounds: int) -> str:
     """A row of the table."""
-    first, second, shared = Runner(name, 1), Runner(name, 1), Runner(name, 2)
-    runners = (first, second, shared)
-    for runner in runners:
+    alone = [Runner(name, 1) for _ in range(threads)]
+    shared = Runner(name, threads)
+    for runner in (*alone, shared):
         runner.answer()
-    ways = {"one": [first], "both": [first, second], "two": [shared]}
+    ways = {"one": alone[:1], "all": alone, "shared": [shared]}
     times: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds):
         for way in list(ways)[:: 1 if number % 2 else -1]:
             times[way].append(together(ways[way]))
-    for runner in runners:
+    for runner in (*alone, shared):
         runner.close()
-    speedups = [one / two for one, two in zip(times["one"], times["two"], strict=True)]
-    processors = [2 * one / both for one, both in zip(times["one"], times["both"], strict=True)]
+    speedups = [one / many for one, many in zip(times["one"], times["shared"], strict=True)]
+    processors = [threads * one / each for one, each in zip(times["one"], times["all"], strict=True)]
     shares = [speedup / free for speedup, free in zip(speedups, processors, strict=True)]
     low, speedup, high = statistics.quantiles(speedups, n=4)
     return (
-        f"| {name} | {min(times['one']):.4g} | {min(times['two']):.4g} | {speedup:.2f} ({low:.2f} to {high:.2f}) "
+        f"| {name} | {min(times['one']):.4g} | {min(times['shared']):.4g} | {speedup:.2f} ({low:.2f} to {high:.2f}) "
         f"| {statistics.median(processors):.2f} | {statistics.median(shares):.2f} |"
     )
 
@@ -123,18 +123,21 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", default=",".join(CASES), help=f"of {', '.join(CASES)}")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     names = arguments.networks.split(",")
     if unknown := set(names) - set(CASES):
         parser.error(f"{', '.join(sorted(unknown))}; allowed: {', '.join(CASES)}")
+    if arguments.threads < 2:
+        parser.error(f"--threads is {arguments.threads}; allowed: 2 or more")
     if arguments.rounds < 2:
         parser.error(f"--rounds is {arguments.rounds}; allowed: 2 or more")
     print(
-        "| network | one thread, least | two, least | speedup (quartiles) | processors | share |\n|---|---|---|---|---|---|"
+        f"| network | one thread, least | {arguments.threads}, least | speedup (quartiles) | processors | share |\n|---|---|---|---|---|---|"
     )
     for name in names:
-        print(compare(name, arguments.rounds), flush=True)
+        print(compare(name, arguments.threads, arguments.rounds), flush=True)
 
 
 if __name__ == "__main__":

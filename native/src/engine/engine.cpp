@@ -95,6 +95,8 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
   for (const auto& entry : program->schedule) {
     schedule.push_back({entry.action, nodes[static_cast<std::size_t>(entry.node)].get()});
   }
+  // Each partition costs something for each segment.
+  if (Plan(schedule, *tables, threads, profile).parallel_phases() == 0) tables->stay_whole();
   refresh_tables();
   build_options.progress = nullptr;
   reset(seed);

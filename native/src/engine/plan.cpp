@@ -65,7 +65,6 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   if (threads_ > 1) {
     failures_ = std::vector<Failure>(static_cast<std::size_t>(threads_));
     ranges_ = std::vector<TaskRange>(failures_.size());
-    pool_ = std::make_unique<ThreadPool>(threads_);
     return;
   }
   phases_.assign(1, {std::vector<List>(1)});

@@ -13,7 +13,7 @@ void DenseRows::list(std::int64_t step, std::size_t lane, EventList& events) {
   std::vector<std::int32_t> drawn;
   const std::int32_t* payloads = nullptr;
   if (draw_ != nullptr) {
-    drawn.resize((n_ + kDrawRoom - 1) / kDrawRoom * kDrawRoom);
+    drawn.resize(n_);
     draw_->payloads(step, lane, 0, n_, drawn.data());
     payloads = drawn.data();
   } else {

@@ -20,13 +20,11 @@ class RuntimeNode;
 class Draw {
  public:
   virtual ~Draw() = default;
-  /// Writes those of elements [begin, begin + n) to `out`, which has room for a multiple of
-  /// kDrawRoom; returns how many are not zero. `begin` is a multiple of 4.
+  /// Writes those of elements [begin, begin + n) to `out`; returns how many are not zero. `begin` is
+  /// a multiple of 8.
   virtual std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin,
                                std::size_t n, std::int32_t* out) const = 0;
 };
-
-constexpr std::size_t kDrawRoom = 128;
 
 /// Payloads of the last steps, one per element, of an output whose events are only taken up element
 /// by element: kept in rows, or drawn by the only one who takes them, in the same step.

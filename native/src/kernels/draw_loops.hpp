@@ -11,12 +11,14 @@ namespace {
 using u16 = std::uint16_t;
 
 constexpr std::size_t kDrawn = 512;  // at a time, to stay in the nearest cache
+constexpr std::size_t kBlock = 64;
 constexpr u32 kLowerHalves = 0x80000000u;
 
+/// Half words of n elements and, up to a multiple of kBlock, of those that follow.
 void fill_halves(const DrawStream& stream, u32 c3, u32 block, std::size_t n, u16* out) {
+  static_assert(kBlock % (8 * kLanes) == 0);
   const PhiloxRun run(stream.key_low, stream.key_high, stream.step, c3);
-  constexpr std::size_t kLeast = 8 * kLanes;
-  run.fill(block, (n + kLeast - 1) / kLeast * kLeast, out);
+  run.fill(block, (n + kBlock - 1) / kBlock * kBlock, out);
 }
 
 i32 join_halves(u32 upper, u32 lower) {
@@ -188,8 +190,6 @@ Counted count_vectors(const u16*, std::size_t, const CountTable&, i32*, u16*) {
 }
 
 #endif
-
-constexpr std::size_t kBlock = 64;
 
 /// Thresholds that are exceeded, and those that may be.
 void count_block(const u16* PG_RESTRICT x, const CountTable& table, u16* PG_RESTRICT above,

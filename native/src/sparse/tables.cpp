@@ -5,7 +5,6 @@
 #include <set>
 
 #include "engine/channel.hpp"
-#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
@@ -92,9 +91,6 @@ SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t thread
                            const HotLoops& loops)
     : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1) {
   group(nodes, loops);
-  double ticks = 0;
-  for (const auto& node : nodes) ticks += node->cost(Action::tick);
-  if (cost() + ticks < 2 * grain().nanoseconds) cuts_.resize(2);
   cut();
 }
 
@@ -120,6 +116,11 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     tables_.push_back(
         std::make_unique<DeliveryTable>(*source, found.nodes(), source->lanes(), loops));
   }
+}
+
+void SparseTables::stay_whole() {
+  cuts_.resize(2);
+  cut();
 }
 
 double SparseTables::cost() const {

@@ -33,6 +33,8 @@ class SparseTables {
   /// After the events of the sources were replaced.
   void restart(std::int64_t step);
 
+  /// One partition, where nothing is run by several threads. Before the tables are built.
+  void stay_whole();
   /// As many as threads, or one where the step is too short to be shared.
   std::size_t partitions() const { return cuts_.size() - 1; }
   /// Rough nanoseconds of a delivery.

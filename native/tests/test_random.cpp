@@ -95,8 +95,8 @@ TEST(draws_are_counted_as_they_are_made) {
       std::vector<std::int32_t> wanted, found(n + 1, kUntouched);
       std::size_t events = 0;
       for (const std::int32_t draw : draws_of(n)) {
-        wanted.push_back(static_cast<std::int32_t>(std::count_if(
-            thresholds.begin(), thresholds.end(), [=](auto x) { return draw > x; })));
+        wanted.push_back(static_cast<std::int32_t>(
+            std::count_if(thresholds.begin(), thresholds.end(), [=](auto x) { return draw > x; })));
         events += wanted.back() != 0;
       }
       wanted.push_back(kUntouched);

@@ -307,7 +307,8 @@ void Plan::run_share(const Call& call, int thread) {
 }
 
 void Plan::run_own(const Call& call, int thread) {
-  const List& list = static_cast<const Phase*>(call.detail)->lists[static_cast<std::size_t>(thread)];
+  const List& list =
+      static_cast<const Phase*>(call.detail)->lists[static_cast<std::size_t>(thread)];
   for (std::uint32_t i = 0; i < list.bound; ++i) attempt(list.tasks[i], call.step, thread);
   TaskRange& range = ranges_[static_cast<std::size_t>(thread)];
   const auto end = static_cast<std::uint32_t>(list.tasks.size());

@@ -20,8 +20,8 @@ class RuntimeNode;
 class Draw {
  public:
   virtual ~Draw() = default;
-  /// Writes those of elements [begin, begin + n) to `out`; returns how many are not zero. `begin` is
-  /// a multiple of 8.
+  /// Writes those of elements [begin, begin + n) to `out`; returns how many are not zero. `begin`
+  /// is a multiple of 8.
   virtual std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin,
                                std::size_t n, std::int32_t* out) const = 0;
 };

@@ -274,21 +274,12 @@ void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
 
 }  // namespace
 
-extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
-                                      add_scalar,      add_segment,
-                                      add_targets,     compact,
-                                      to_fixed,        draw_values,
-                                      draw_counts,     clamp_count,
-                                      add_products,
-                                      philox_words,    philox_pick,
-                                      permute,         quantise,
-                                      decay,           decay_rows,
-                                      select_at_most,  select_times,
-                                      prefetch,        prefetch_range,
-                                      deliver_packed,  deliver_book,
-                                      deliver_index16, deliver_index32,
-                                      deliver_wide,    scatter,
-                                      scatter_weights, take_sums,
-                                      add_masks,       kMaskBlockNs};
+extern const HotLoops PG_HOT_LOOPS = {
+    add_rows,        add,          add_scalar,     add_segment,     add_targets,  compact,
+    to_fixed,        draw_values,  draw_counts,    clamp_count,     add_products, philox_words,
+    philox_pick,     permute,      quantise,       decay,           decay_rows,   select_at_most,
+    select_times,    prefetch,     prefetch_range, deliver_packed,  deliver_book, deliver_index16,
+    deliver_index32, deliver_wide, scatter,        scatter_weights, take_sums,    add_masks,
+    kMaskBlockNs};
 
 }  // namespace procgraph

@@ -26,7 +26,7 @@ struct DrawStream {
 /// Thresholds to hold draws against. The upper half of a draw, 16 bits, says how many of the first
 /// `usual` are less than the draw, except where it lies where the next one does.
 struct CountTable {
-  static constexpr std::size_t kNext = 32;  ///< entries of `open` that fit into a register
+  static constexpr std::size_t kNext = 32;   ///< entries of `open` that fit into a register
   const std::int32_t* thresholds = nullptr;  ///< they ascend
   std::size_t count = 0;                     ///< of them
   std::size_t usual = 0;                     ///< of those that not only rare draws exceed

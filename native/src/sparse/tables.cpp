@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLine = 16;
 constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
-constexpr double kLead = 1000;        // nanoseconds by which the caller is ahead of the other threads
+constexpr double kLead = 1000;  // nanoseconds by which the caller is ahead of the other threads
 constexpr double kSynapse = 0.0007;  // nanoseconds a step, if sources fire at 7 Hz
 
 double synapses_of(const SynapseNode& node) {

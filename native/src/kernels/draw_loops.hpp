@@ -37,26 +37,11 @@ void draw_values(const DrawStream& stream, u32 block, std::size_t n, i32* out) {
   }
 }
 
-/// The lower half of one draw.
-u32 lower_half(const DrawStream& stream, u32 block, u32 number) {
-  u32 key_low = stream.key_low;
-  u32 key_high = stream.key_high;
-  u32 a = block;
-  u32 b = static_cast<u32>(stream.step);
-  u32 c = static_cast<u32>(stream.step >> 32);
-  u32 d = stream.c3 | kLowerHalves;
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{kMultiplier0} * a;
-    const std::uint64_t p1 = std::uint64_t{kMultiplier1} * c;
-    a = static_cast<u32>(p1 >> 32) ^ b ^ key_low;
-    b = static_cast<u32>(p1);
-    c = static_cast<u32>(p0 >> 32) ^ d ^ key_high;
-    d = static_cast<u32>(p0);
-    key_low += 0x9E3779B9u;
-    key_high += 0xBB67AE85u;
-  }
-  const u32 words[] = {a, b, c, d};
-  return words[number / 2] >> (16 * (number % 2)) & 0xFFFFu;
+/// The lower half of one draw; rarely asked for.
+u32 lower_half(const DrawStream& stream, u32 block, std::size_t number) {
+  u16 halves[kBlock];
+  fill_halves(stream, stream.c3 | kLowerHalves, block, 1, halves);
+  return halves[number];
 }
 
 /// Goes on from `count` thresholds that are less than a draw with this upper half.
@@ -67,7 +52,7 @@ i32 count_on(const DrawStream& stream, u32 first, std::size_t element, u32 upper
   while (k < table.count && least > table.thresholds[k]) ++k;
   if (k < table.count && (least | 0x7FFF) > table.thresholds[k]) {
     const u32 block = first + static_cast<u32>(element / 8);
-    const i32 draw = join_halves(upper, lower_half(stream, block, static_cast<u32>(element % 8)));
+    const i32 draw = join_halves(upper, lower_half(stream, block, element % 8));
     while (k < table.count && draw > table.thresholds[k]) ++k;
   }
   return static_cast<i32>(k);

@@ -256,8 +256,8 @@ LaneWords philox_lanes(std::uint32_t key_low, std::uint32_t key_high, Lanes a, s
   Lanes c = splat(0);
   Lanes d = splat(c3);
   for (int round = 0; round < 10; ++round) {
-    const Lanes p0 = multiply(splat(0xD2511F53u), a);
-    const Lanes p1 = multiply(splat(0xCD9E8D57u), c);
+    const Lanes p0 = multiply(splat(kMultiplier0), a);
+    const Lanes p1 = multiply(splat(kMultiplier1), c);
     a = mix(p1, b, splat(key_low));
     b = p1;
     c = mix(p0, d, splat(key_high));

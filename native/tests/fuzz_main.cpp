@@ -1,4 +1,4 @@
-// Entry point for libFuzzer; without it, runs files, or mutations of a small Program.
+// Entry point for libFuzzer; without it, runs files, or mutations of small Programs.
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -44,11 +44,11 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  const std::string original = small_network().bytes();
+  const std::string originals[] = {small_network().bytes(), plastic_network(5, 3, 0.3).bytes()};
   const long count = argc > 2 ? std::atol(argv[2]) : 20000;
   Sequence random(argc > 3 ? static_cast<std::uint64_t>(std::atol(argv[3])) : 1);
   for (long i = 0; i < count; ++i) {
-    std::string file = original;
+    std::string file = originals[i % 2];
     mutate(file, random);
     run(file);
   }

@@ -90,6 +90,39 @@ NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int
   return node;
 }
 
+NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
+                 const Pairs& pairs) {
+  NodeSpec node{.name = name, .op = "plastic"};
+  node.inputs = {{.name = "s_in", .n = n_pre, .limit = 3},
+                 {.name = "post_in", .n = n_post, .limit = 3},
+                 {.name = "m_in", .kind = "array", .n = 1, .dtype = "float32"}};
+  node.outputs = {{.name = "a_out", .kind = "current", .n = n_post, .scale = 16}};
+  node.attr_count = 11;
+  node.attrs = [=, pre = b.tensor(pairs.pre), post = b.tensor(pairs.post),
+                w = b.tensor(pairs.weights), d = b.tensor(pairs.delays)](Packer& out) {
+    const auto trace = [&](const char* of, const char* side, const char* mode, double decay) {
+      out.map(4).text("name", of).text("side", side).text("mode", mode).str("decay").real(decay);
+    };
+    const auto function = [&](const std::string& event, const std::vector<const char*>& inputs) {
+      out.map(6).text("event", event).text("kernel", "test_on_" + event).text("hash", "1");
+      out.str("columns").list(0).str("states").list(1).str("w");
+      out.str("inputs").list(inputs.size());
+      for (const char* input : inputs) out.str(input);
+    };
+    out.text("pattern", "sparse").field("n_pre", n_pre).field("n_post", n_post);
+    out.field("pre", pre).field("post", post).field("weights", w).field("delays", d);
+    out.field("sign", 1).field("epoch", 7).str("traces").list(3);
+    trace("x", "pre", "add", 0.9);
+    trace("y", "post", "set", 0.8);
+    trace("f", "pre", "flag", 1.0);
+    out.str("functions").list(3);
+    function("pre", {"y"});
+    function("post", {"x"});
+    function("epoch", {"f", "y", "m"});
+  };
+  return node;
+}
+
 std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
                                  std::int64_t per_tick) {
   std::vector<Event> events;
@@ -100,6 +133,30 @@ std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int6
     }
   }
   return events;
+}
+
+Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability) {
+  Builder b;
+  Sequence random(9);
+  Pairs pairs;
+  for (std::int64_t i = 0; i < n * synapses; ++i) {
+    pairs.pre.push_back(static_cast<std::int32_t>(random.below(n)));
+    pairs.post.push_back(static_cast<std::int32_t>(random.below(n)));
+    pairs.weights.push_back(0.3f * random.real() + 0.3f);
+    pairs.delays.push_back(1 + static_cast<std::int32_t>(random.below(3)));
+  }
+  const int a = b.node(bernoulli(b, "a", n, probability));
+  const int l = b.node(lif(b, "l", n, 0.9f, 0.5f));
+  const int p = b.node(plastic(b, "p", n, n, pairs));
+  const int z = b.node(copier(b, "z", n));
+  b.join({.src = a, .dst = p});
+  b.join({.src = p, .dst = l});
+  b.join({.src = l, .dst = p, .in = 1});
+  b.join({.src = l, .dst = z});
+  b.schedule("emit", p);
+  for (const int node : {a, l, z}) b.schedule(node);
+  b.schedule("absorb", p);
+  return b;
 }
 
 Builder small_network() {

@@ -27,9 +27,23 @@ NodeSpec synapse(const std::string& name, const std::string& op, std::int64_t n_
 NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
                const std::vector<float>& weights, std::int64_t delay, std::int64_t scale = 16);
 
+/// Sparse synapses that learn from both sides and, every seven steps, from a modulator: `pairs` are
+/// their sources and targets.
+struct Pairs {
+  std::vector<std::int32_t> pre;
+  std::vector<std::int32_t> post;
+  std::vector<float> weights;
+  std::vector<std::int32_t> delays;
+};
+NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
+                 const Pairs& pairs);
+
 /// Random events: about `per_tick` a tick, payloads -3 ... 3.
 std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
                                  std::int64_t per_tick);
+
+/// Noise that drives a population through synapses that learn, `synapses` a source on average.
+Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability);
 
 /// A Program with a bit of everything, for round trips and the fuzzer.
 Builder small_network();

@@ -46,6 +46,27 @@ void copy(const pg_kernel_args* a) {
   }
 }
 
+// Functions of a plasticity rule: state w; inputs y, x, and f, y, m.
+void on_pre(const pg_kernel_args* a) {
+  auto* w = static_cast<float*>(a->states[0]);
+  const auto* y = static_cast<const float*>(a->inputs[0]);
+  for (std::int64_t i = 0; i < a->n; ++i) w[i] -= 0.01f * y[i];
+}
+
+void on_post(const pg_kernel_args* a) {
+  auto* w = static_cast<float*>(a->states[0]);
+  const auto* x = static_cast<const float*>(a->inputs[0]);
+  for (std::int64_t i = 0; i < a->n; ++i) w[i] += 0.02f * x[i];
+}
+
+void on_epoch(const pg_kernel_args* a) {
+  auto* w = static_cast<float*>(a->states[0]);
+  const auto* f = static_cast<const float*>(a->inputs[0]);
+  const auto* y = static_cast<const float*>(a->inputs[1]);
+  const auto* m = static_cast<const float*>(a->inputs[2]);
+  for (std::int64_t i = 0; i < a->n; ++i) w[i] = 0.999f * w[i] + 0.01f * f[i] * (y[i] - m[i]);
+}
+
 }  // namespace
 
 void register_sample_kernels() {
@@ -53,4 +74,7 @@ void register_sample_kernels() {
   registry.add("test_lif", "1", {lif, nullptr});
   registry.add("test_bernoulli", "1", {bernoulli, nullptr});
   registry.add("test_copy", "1", {copy, nullptr});
+  registry.add("test_on_pre", "1", {on_pre, nullptr});
+  registry.add("test_on_post", "1", {on_post, nullptr});
+  registry.add("test_on_epoch", "1", {on_epoch, nullptr});
 }

@@ -70,3 +70,29 @@ TEST(scattered_sums_go_round_the_ring) {
     CHECK(taken == wanted && sums == std::vector<std::uint32_t>(kTotal));
   }
 }
+
+TEST(late_events_are_selected) {
+  const HotLoops& loops = *select_isa().loops;
+  Sequence random(8);
+  for (const std::size_t n : {0, 1, 15, 16, 17, 31, 64, 250}) {
+    std::vector<std::uint16_t> times;
+    std::vector<std::uint32_t> list;
+    for (std::size_t k = 0; k < n; ++k) {
+      times.push_back(static_cast<std::uint16_t>(random.below(50)));
+      list.push_back(static_cast<std::uint32_t>(3 * k) << 16 | 7);
+    }
+    for (const bool listed : {false, true}) {
+      std::vector<std::uint32_t> wanted;
+      for (std::size_t k = 0; k < n; ++k) {
+        const auto place = static_cast<std::uint32_t>(listed ? 3 * k : k) << 16;
+        if (times[k] >= 20) wanted.push_back(place | (times[k] - 10U));
+      }
+      std::vector<std::uint32_t> out(n + 16);
+      const std::size_t count =
+          loops.select_times(times.data(), listed ? list.data() : nullptr, n, 20, 10, out.data());
+      CHECK_EQUAL(count, wanted.size());
+      out.resize(count);
+      CHECK(out == wanted);
+    }
+  }
+}

@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "graphs.hpp"
 #include "procgraph/engine.hpp"
+#include "same.hpp"
 
 using namespace procgraph;
 
@@ -115,10 +116,6 @@ class Ring {
 #endif
   }
 };
-
-bool same(const Array& x, const Array& y) {
-  return x.shape == y.shape && std::memcmp(x.data.get(), y.data.get(), x.nbytes()) == 0;
-}
 
 void check_same(Engine& a, Engine& b) {
   const State x = a.export_state();

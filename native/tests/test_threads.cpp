@@ -8,26 +8,13 @@
 #include "engine/task_range.hpp"
 #include "graphs.hpp"
 #include "procgraph/engine.hpp"
+#include "same.hpp"
 
 using namespace procgraph;
 
 namespace {
 
 constexpr int kThreads[] = {2, 3, 4, 7};
-
-bool same(const Array& a, const Array& b) {
-  return a.shape == b.shape && std::equal(a.data.get(), a.data.get() + a.nbytes(), b.data.get());
-}
-
-bool same(const State& a, const State& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [key, array] : a) {
-    if (same(array, b.at(key))) continue;
-    std::cerr << "differs: " << key << "\n";
-    return false;
-  }
-  return true;
-}
 
 std::vector<std::int32_t> shuffled(std::int64_t n, std::uint64_t seed) {
   Sequence random(seed);

@@ -225,7 +225,8 @@ struct ChannelSpec {
   Policy policy = Policy::error;
 };
 
-enum class Action : std::uint8_t { tick, absorb, emit };
+/// `epoch` is not in a schedule: it belongs to an absorption whose work is shared by threads.
+enum class Action : std::uint8_t { tick, absorb, emit, epoch };
 
 struct ScheduleEntry {
   Action action = Action::tick;

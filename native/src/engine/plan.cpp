@@ -22,6 +22,7 @@ constexpr std::size_t kDelivered = 1;  // deliveries are the first level
 /// The first level that an action may run in: after all that it depends on within the step.
 std::size_t first_level(const Done& done, const Plan::Entry& entry) {
   const SynapseAttrs* synapse = entry.node->spec().synapse();
+  if (entry.action == Action::epoch) return done_at(done, entry.node, Action::absorb);
   if (entry.action == Action::emit) {
     const Input* target = entry.node->idle(entry.action) ? nullptr : entry.node->emit_target();
     const std::size_t level = target != nullptr && target->delivered() ? kDelivered : 0;
@@ -43,7 +44,8 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
 }
 
 bool has_prologue(const Plan::Entry& entry) {
-  return entry.action != Action::emit && entry.node->has_prologue();
+  const bool begins = entry.action == Action::tick || entry.action == Action::absorb;
+  return begins && entry.node->has_prologue();
 }
 
 }  // namespace
@@ -80,16 +82,21 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
 std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
   std::vector<Jobs> levels{deliveries()};
   Done done;
-  for (const Entry& entry : schedule) {
+  const auto add = [&](const Entry& entry) {
     const std::size_t level = first_level(done, entry);
     if (entry.node->idle(entry.action)) {
       done[{entry.node, entry.action}] = level;
-      continue;
+      return;
     }
     const bool two = entry.node->parts(entry.action) > 1 && has_prologue(entry);
     if (levels.size() < level + 2) levels.resize(level + 2);
     add_jobs(levels, level, entry);
     done[{entry.node, entry.action}] = level + (two ? 2 : 1);
+  };
+  for (const Entry& entry : schedule) {
+    add(entry);
+    const bool shared = entry.action == Action::absorb && entry.node->parts(entry.action) > 1;
+    if (shared && entry.node->has_epochs()) add({Action::epoch, entry.node});
   }
   return levels;
 }

@@ -65,6 +65,17 @@ void RuntimeNode::seek(std::int64_t step, std::uint64_t) {
   clock_.next_tick = step <= phase ? phase : phase + (step - phase + period - 1) / period * period;
 }
 
+bool RuntimeNode::waits_for_emission() const {
+  for (const Input& input : inputs) {
+    for (const Channel* channel : input.channels) {
+      const RuntimeNode& from = *channel->source().owner;
+      const bool emits = from.spec().synapse() != nullptr && !from.idle(Action::emit);
+      if (emits && channel->spec().delay == 0) return true;
+    }
+  }
+  return false;
+}
+
 StateColumn* RuntimeNode::find_state(std::string_view name) {
   for (StateColumn& state : states) {
     if (state.spec->name == name) return &state;

@@ -16,7 +16,8 @@
 // action with parts() == 1 is a call of tick, absorb or emit on one thread, and one with more parts
 // is, in each step: prologue (once, only if has_prologue and not for emit), then run_part for every
 // part, in any order and on any threads at the same time, then epilogue (once, on the thread
-// that finishes last). A node that divides its emission, say by partitions of its targets,
+// that finishes last). An absorption may be followed by the action `epoch`, which then has parts
+// and an epilogue, too. A node that divides its emission, say by partitions of its targets,
 // overrides parts(Action::emit) and run_part. What one action of a node touches, no other may touch
 // that is independent of it within a step (see plan.cpp), with one exception: emissions that name
 // the same emit_target() are run one after the other; where they have equal numbers of parts, part
@@ -75,10 +76,14 @@ class RuntimeNode {
   virtual int parts(Action) const { return 1; }
   /// The thread that a part is given to; -1 if it does not matter.
   virtual int thread_of(Action, int) const { return -1; }
-  /// True if all parts of a tick are given to the threads that deliver the sums that they take.
+  /// True if the parts of a tick may be given to the threads that deliver the sums that they take,
+  /// and if they all are.
+  virtual bool can_follow_delivery() const { return false; }
   virtual bool follows_delivery() const { return false; }
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
+  /// True if an absorption that has parts is followed by the action `epoch`, with as many.
+  virtual bool has_epochs() const { return false; }
   virtual void run_part(Action, std::int64_t, int) {}
   virtual void epilogue(Action, std::int64_t) {}
   /// The input whose sums `emit` writes to; null if it writes to memory of its own.
@@ -146,6 +151,8 @@ class RuntimeNode {
     clock_.next_tick += steps;
     clock_.ticks += steps;
   }
+  /// True if the tick takes what a node with an emission of its own emits in the same step.
+  bool waits_for_emission() const;
   StateColumn* find_state(std::string_view name);
   /// Adds to the outputs' counters what was counted elsewhere.
   virtual void settle_counts() {}

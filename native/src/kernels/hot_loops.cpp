@@ -135,7 +135,7 @@ std::size_t compact_vector(__m512i x, i32 first, i32 limit, i32* index, i32* val
   const __m512i position = _mm512_add_epi32(lane, _mm512_set1_epi32(first));
   _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(set, position));
   _mm512_storeu_si512(values, _mm512_maskz_compress_epi32(set, clamped));
-  return static_cast<std::size_t>(__builtin_popcount(set));
+  return count_set(set);
 }
 
 std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {

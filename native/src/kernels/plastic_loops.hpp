@@ -104,7 +104,7 @@ std::size_t select_times(const std::uint16_t* times, const u32* list, std::size_
     const __mmask16 late = _mm512_cmpge_epu32_mask(time, bound);
     const __m512i entry = _mm512_add_epi32(place, _mm512_sub_epi32(time, start));
     _mm512_storeu_si512(out + count, _mm512_maskz_compress_epi32(late, entry));
-    count += static_cast<std::size_t>(__builtin_popcount(late));
+    count += count_set(late);
   }
 #endif
   for (; k < n; ++k) {

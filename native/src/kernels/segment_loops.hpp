@@ -22,6 +22,16 @@ u32 wrap(i32 x) {
   return static_cast<u32>(x);
 }
 
+#if defined(__AVX512F__)
+/// The number of bits set. GCC 12 may keep a mask in 16 bits of memory, and count 32 from there, if
+/// it is not told to have it in a register.
+std::size_t count_set(__mmask16 mask) {
+  u32 bits = mask;
+  __asm__("" : "+r"(bits));
+  return static_cast<std::size_t>(__builtin_popcount(bits));
+}
+#endif
+
 void prefetch(const void* address) {
 #if defined(_MSC_VER) && !defined(__clang__)
 #if defined(_M_X64)

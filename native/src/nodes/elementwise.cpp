@@ -51,14 +51,22 @@ class Elementwise final : public RuntimeNode, private Draw {
     settle_counts();
     parts_.clear();
     threads_.clear();
-    follows_delivery_ = cuts != nullptr && divide_as_delivered(*cuts);
-    if (!follows_delivery_) divide_evenly(static_cast<std::size_t>(threads));
+    follows_delivery_ = cuts != nullptr && can_follow_delivery();
+    if (follows_delivery_) {
+      divide_as_delivered(*cuts);
+    } else {
+      divide_evenly(static_cast<std::size_t>(threads));
+    }
     list_found();
   }
 
   int parts(Action) const override { return static_cast<int>(parts_.size()); }
   int thread_of(Action, int part) const override {
     return threads_.empty() ? -1 : threads_[static_cast<std::size_t>(part)];
+  }
+  bool can_follow_delivery() const override {
+    if (has_prologue_ || caller_only() || waits_for_emission()) return false;
+    return std::count_if(inputs.begin(), inputs.end(), is_delivered) == 1;
   }
   bool follows_delivery() const override { return follows_delivery_; }
   bool has_prologue() const override { return has_prologue_; }
@@ -179,12 +187,11 @@ class Elementwise final : public RuntimeNode, private Draw {
     check_layout(core_.kernel, spec().name, layout);
   }
 
+  static bool is_delivered(const Input& input) { return input.delivered(); }
+
   /// One part for each range of the arena that the sums of the only such input lie in.
-  bool divide_as_delivered(const Cuts& cuts) {
-    const auto delivered = [](const Input& input) { return input.delivered(); };
-    if (has_prologue_ || caller_only()) return false;
-    if (std::count_if(inputs.begin(), inputs.end(), delivered) != 1) return false;
-    const std::uint64_t first = std::find_if(inputs.begin(), inputs.end(), delivered)->offset();
+  void divide_as_delivered(const Cuts& cuts) {
+    const std::uint64_t first = std::find_if(inputs.begin(), inputs.end(), is_delivered)->offset();
     for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
       const std::uint64_t begin = std::clamp<std::uint64_t>(cuts[p], first, first + core_.n);
       const std::uint64_t end = std::clamp<std::uint64_t>(cuts[p + 1], first, first + core_.n);
@@ -192,7 +199,6 @@ class Elementwise final : public RuntimeNode, private Draw {
       add_parts(begin - first, end - first);
       threads_.resize(parts_.size(), static_cast<int>(p));
     }
-    return true;
   }
 
   void divide_evenly(std::size_t threads) {

@@ -148,7 +148,9 @@ void SparseTables::cut() {
     for (SynapseNode* node : table->nodes()) {
       const Input& target = node->outputs[0].channels[0]->target();
       add(target, kSynapse * synapses_of(*node));
-      if (targets.insert(&target).second) add(target, tick_cost(*target.owner));
+      const RuntimeNode& owner = *target.owner;
+      if (!targets.insert(&target).second || !owner.can_follow_delivery()) continue;
+      add(target, tick_cost(owner));
     }
   }
   double sum = 0;

@@ -4,8 +4,9 @@
 
 namespace procgraph {
 
-PendingEvents::PendingEvents(std::size_t targets, std::size_t inputs, const HotLoops& loops)
-    : loops_(&loops), inputs_(inputs), old_(targets) {
+PendingEvents::PendingEvents(std::size_t targets, std::size_t inputs, std::size_t room,
+                             const HotLoops& loops)
+    : loops_(&loops), inputs_(inputs), room_(room + 8 * targets + 4096), old_(targets) {
   for (std::size_t age = 0; age < kRecent; ++age) {
     times_[age].resize(targets);
     values_[age].assign(inputs, std::vector<float>(targets));

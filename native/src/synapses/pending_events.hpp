@@ -16,8 +16,9 @@ class PendingEvents {
   /// Rows are visited at least this often, or caught up with.
   static constexpr std::int64_t kPass = 4096;
 
-  /// Lists are made for up to PG_KERNEL_CHUNK synapses, into room for 16 more.
-  PendingEvents(std::size_t targets, std::size_t inputs, const HotLoops& loops);
+  /// Lists are made for up to PG_KERNEL_CHUNK synapses, into room for 16 more. Of events before the
+  /// last few of each target there should be no more than `room`, and some for each target.
+  PendingEvents(std::size_t targets, std::size_t inputs, std::size_t room, const HotLoops& loops);
 
   /// Forgets all events; those to come happen at `now` or later.
   void clear(std::int64_t now);
@@ -25,7 +26,7 @@ class PendingEvents {
   void forget_before(std::int64_t step);
   void push(std::size_t target, std::int64_t step, const std::vector<float>& values);
   /// True when it is time to catch up with all rows, so that memory stays bounded.
-  bool full() const { return older_count_ > 8 * times_[0].size() + 4096; }
+  bool full() const { return older_count_ > room_; }
   /// False where no synapse has anything to learn since `step`.
   bool any_since(std::int64_t step) const { return latest_ >= step; }
 
@@ -56,6 +57,7 @@ class PendingEvents {
 
   const HotLoops* loops_;
   std::size_t inputs_;
+  std::size_t room_;
   std::int64_t base_ = -1;
   std::int64_t latest_ = -1;
   std::size_t older_count_ = 0;

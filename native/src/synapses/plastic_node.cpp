@@ -1,28 +1,49 @@
 #include "synapses/plastic_node.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
 
 namespace procgraph {
 
-PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
-    : RuntimeNode(spec, context), attrs_(std::get<PlasticAttrs>(spec.attrs)) {
-  const auto synapses = static_cast<std::size_t>(attrs_.synapses);
-  bool hosted = false;
-  for (const RuleFunctionSpec& function : attrs_.functions) {
-    hosted |= context.kernels.find(function.kernel, function.hash).fn == nullptr;
+namespace {
+
+/// Where `parts` ranges of rows begin, each with about as many synapses, and the end.
+std::vector<std::size_t> cut_evenly(const PlasticRows& rows, std::size_t parts) {
+  std::vector<std::size_t> cuts{0};
+  const std::size_t count = rows.row_begin.size() - 1;
+  for (std::size_t p = 1; p < parts; ++p) {
+    const auto begin =
+        std::lower_bound(rows.row_begin.begin(), rows.row_begin.end() - 1, rows.size() * p / parts);
+    cuts.push_back(static_cast<std::size_t>(begin - rows.row_begin.begin()));
   }
-  const std::size_t worth = hosted ? 1 : lanes() * synapses / grain().elements;
-  const auto threads = static_cast<std::size_t>(context.threads);
-  synapses_ = list_synapses(attrs_, std::clamp(worth, std::size_t{1}, threads), loops_);
-  for (const auto& rows : synapses_.ranges) {
-    for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      parts_.push_back(std::make_unique<PlasticPart>(spec, *rows, context.kernels, loops_));
+  cuts.push_back(count);
+  return cuts;
+}
+
+}  // namespace
+
+PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
+    : RuntimeNode(spec, context),
+      attrs_(std::get<PlasticAttrs>(spec.attrs)),
+      synapses_(list_synapses(attrs_, loops_)) {
+  for (const RuleFunctionSpec& function : attrs_.functions) {
+    hosted_ |= context.kernels.find(function.kernel, function.hash).fn == nullptr;
+  }
+  const auto synapses = static_cast<std::size_t>(attrs_.synapses);
+  const PlasticRows& rows = synapses_.rows;
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    lanes_.push_back(std::make_unique<PlasticLane>(spec, rows));
+  }
+  const std::size_t count = parts_worth(context);
+  for (std::size_t p = 0; p < count; ++p) {
+    for (const auto& lane : lanes_) {
+      parts_.push_back(
+          std::make_unique<PlasticPart>(spec, *lane, p, count, context.kernels, loops_));
     }
   }
+  row_cuts_ = cut_evenly(rows, count);
   states.clear();  // kept by place here, exported by number
   const auto add = [&](const std::string& name, Item item) { items_.emplace_back(name, item); };
   add("w", {Item::Kind::variable, 0, synapses});
@@ -37,6 +58,20 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
   values_.resize(index_.size());
 }
 
+/// As many as there are threads, but for small nodes, for functions that the caller has to run, and
+/// where sums for each part would take more room than the synapses.
+std::size_t PlasticNode::parts_worth(const BuildContext& context) const {
+  constexpr std::size_t kSmall = std::size_t{1} << 18;
+  if (hosted_) return 1;
+  const auto synapses = static_cast<std::size_t>(attrs_.synapses);
+  const auto slots = static_cast<std::size_t>(attrs_.delays.largest) + 1;
+  const std::size_t sums =
+      std::max<std::size_t>(slots * static_cast<std::size_t>(attrs_.n_post), 1);
+  const std::size_t room = 1 + std::max(kSmall, 3 * synapses) / sums;
+  const std::size_t worth = std::min(room, lanes() * synapses / grain().elements);
+  return std::clamp<std::size_t>(worth, 1, static_cast<std::size_t>(context.threads));
+}
+
 float PlasticNode::initial(std::size_t variable, std::size_t number) const {
   if (variable == 0 && !synapses_.drawn.empty()) return synapses_.drawn[number];
   const Tensor& tensor = variable == 0 ? *attrs_.weights : *spec().states[variable - 1].values;
@@ -46,11 +81,13 @@ float PlasticNode::initial(std::size_t variable, std::size_t number) const {
 void PlasticNode::reset() {
   RuntimeNode::reset();
   now_ = 0;
-  for (auto& part : parts_) {
-    part->reset();
-    const PlasticRows& rows = part->rows();
+  for (auto& part : parts_) part->reset();
+  const PlasticRows& rows = synapses_.rows;
+  for (auto& lane : lanes_) {
+    lane->sources.reset();
+    lane->seek(0);
     for (std::size_t v = 0; v <= spec().states.size(); ++v) {
-      float* values = part->variable(v);
+      float* values = lane->variables[v].data();
       for (std::size_t place = 0; place < rows.size(); ++place) {
         values[place] = initial(v, rows.number.data()[place]);
       }
@@ -61,6 +98,7 @@ void PlasticNode::reset() {
 void PlasticNode::seek(std::int64_t step, std::uint64_t seed) {
   RuntimeNode::seek(step, seed);
   now_ = step;
+  for (auto& lane : lanes_) lane->seek(step);
   for (auto& part : parts_) part->seek(step);
 }
 
@@ -105,16 +143,23 @@ void PlasticNode::take_events(std::size_t input, std::int64_t step) {
   in.clear();
 }
 
+void PlasticNode::run_all(Action action, std::int64_t step) {
+  for (int p = 0; p < parts(action); ++p) run_part(action, step, p);
+  epilogue(action, step);
+}
+
 void PlasticNode::absorb(std::int64_t step) {
   prologue(step);
-  const auto ranges = static_cast<int>(synapses_.ranges.size());
-  for (int range = 0; range < ranges; ++range) run_part(Action::absorb, step, range);
+  run_all(Action::absorb, step);
+  if (has_epochs()) run_all(Action::epoch, step);
+}
+
+void PlasticNode::emit(std::int64_t step) {
+  run_all(Action::emit, step);
 }
 
 std::int64_t PlasticNode::synapse_count() const {
-  std::size_t count = 0;
-  for (const auto& rows : synapses_.ranges) count += rows->size();
-  return static_cast<std::int64_t>(count);
+  return static_cast<std::int64_t>(synapses_.rows.size());
 }
 
 std::size_t PlasticNode::storage_bytes() const {
@@ -122,13 +167,20 @@ std::size_t PlasticNode::storage_bytes() const {
     return item.second.kind == Item::Kind::variable;
   });
   const std::size_t values = sizeof(float) * static_cast<std::size_t>(variables) * lanes();
-  std::size_t bytes = values * static_cast<std::size_t>(synapse_count());
-  for (const auto& rows : synapses_.ranges) bytes += rows->bytes();
-  return bytes;
+  return values * synapses_.rows.size() + synapses_.rows.bytes();
 }
 
 int PlasticNode::parts(Action action) const {
-  return action == Action::absorb ? static_cast<int>(synapses_.ranges.size()) : 1;
+  std::size_t count = part_count();
+  if (action == Action::emit) {
+    count = std::clamp<std::size_t>(count * lanes() * outputs[0].n() / grain().elements, 1, count);
+  }
+  return static_cast<int>(count);
+}
+
+bool PlasticNode::has_epochs() const {
+  return std::any_of(attrs_.functions.begin(), attrs_.functions.end(),
+                     [](const RuleFunctionSpec& function) { return function.event == "epoch"; });
 }
 
 void PlasticNode::prologue(std::int64_t step) {
@@ -137,42 +189,80 @@ void PlasticNode::prologue(std::int64_t step) {
   take_events(1, step);
   inputs[2].gather(step);
   now_ = step + 1;
-}
-
-void PlasticNode::run_part(Action, std::int64_t step, int range) {
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
-    const auto* modulator = reinterpret_cast<const float*>(inputs[2].gathered(step, lane));
-    part(static_cast<std::size_t>(range), lane)
-        .absorb(step, events_[0].of(lane), events_[1].of(lane), modulator);
+    if (part(0, lane).full()) settle_lane(lane, step);
+    lanes_[lane]->restart();
   }
 }
 
+void PlasticNode::run_part(Action action, std::int64_t step, int part) {
+  const auto number = static_cast<std::size_t>(part);
+  if (action == Action::absorb) {
+    absorb_part(step, number);
+  } else if (action == Action::epoch) {
+    end_epoch(step, number);
+  } else {
+    const auto count = static_cast<std::size_t>(parts(action));
+    const std::size_t n = outputs[0].n();
+    emit_range(step, n * number / count, n * (number + 1) / count);
+  }
+}
+
+void PlasticNode::absorb_part(std::int64_t step, std::size_t number) {
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    const auto* modulator = reinterpret_cast<const float*>(inputs[2].gathered(step, lane));
+    part(number, lane).absorb(step, {events_[0].of(lane), events_[1].of(lane), modulator});
+  }
+}
+
+void PlasticNode::end_epoch(std::int64_t step, std::size_t number) {
+  if (!ends_epoch(step)) return;
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    part(number, lane).end_epoch(step, row_cuts_[number], row_cuts_[number + 1]);
+  }
+}
+
+void PlasticNode::epilogue(Action action, std::int64_t step) {
+  if (action == Action::emit) end_emission(step);
+  if (action != Action::epoch || !ends_epoch(step)) return;
+  for (auto& lane : lanes_) lane->sources.end(step);
+}
+
 bool PlasticNode::caller_only() const {
-  return std::any_of(parts_.begin(), parts_.end(), [](const auto& p) { return p->hosted(); });
+  return hosted_;
 }
 
 /// Supposes that three synapses in a thousand learn in a step, at 3 ns each.
 double PlasticNode::cost(Action action) const {
   const auto lanes_count = static_cast<double>(lanes());
-  if (action == Action::emit) return kSmallCost + 0.1 * lanes_count * attrs_.n_post;
-  return kSmallCost + 0.01 * lanes_count * static_cast<double>(attrs_.synapses);
+  const auto synapses = lanes_count * static_cast<double>(attrs_.synapses);
+  if (action == Action::emit) {
+    return kSmallCost + 0.1 * lanes_count * static_cast<double>(part_count()) * attrs_.n_post;
+  }
+  return kSmallCost + (action == Action::epoch ? 1 : 0.01) * synapses;
 }
 
-void PlasticNode::emit(std::int64_t step) {
-  Output& output = outputs[0];
-  const bool silent =
-      std::all_of(parts_.begin(), parts_.end(), [step](const auto& p) { return p->silent(step); });
-  output.set_silent(step, silent);
-  if (silent) return;
-  for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
-    const PlasticRows& rows = *synapses_.ranges[range];
-    for (std::size_t lane = 0; lane < lanes(); ++lane) {
-      PlasticPart& from = part(range, lane);
-      std::memcpy(output.current(step, lane) + rows.first_target, from.due(step),
-                  rows.targets * sizeof(std::uint32_t));
-      from.forget_due(step);
+bool PlasticNode::silent(std::int64_t step) const {
+  return std::all_of(parts_.begin(), parts_.end(),
+                     [step](const auto& part) { return part->silent(step); });
+}
+
+void PlasticNode::emit_range(std::int64_t step, std::size_t begin, std::size_t end) {
+  if (silent(step)) return;
+  const std::size_t n = end - begin;
+  for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    auto* to = reinterpret_cast<std::uint32_t*>(outputs[0].current(step, lane)) + begin;
+    std::fill_n(to, n, 0U);
+    for (std::size_t p = 0; p < part_count(); ++p) {
+      PlasticPart& from = part(p, lane);
+      if (!from.silent(step)) loops_.take_sums(to, from.due(step) + begin, n);
     }
   }
+}
+
+void PlasticNode::end_emission(std::int64_t step) {
+  outputs[0].set_silent(step, silent(step));
+  for (const auto& part : parts_) part->mark_silent(step);
 }
 
 std::unique_ptr<RuntimeNode> make_plastic(const Node& spec, const BuildContext& context) {

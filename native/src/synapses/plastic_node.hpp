@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "engine/runtime_node.hpp"
+#include "synapses/plastic_lane.hpp"
 #include "synapses/plastic_part.hpp"
 
 namespace procgraph {
 
-/// A projection whose weights follow a rule. Its targets are divided into ranges that never meet:
-/// each has its own synapses, traces and sums.
+/// A projection whose weights follow a rule. Threads share the sources that have events in a step:
+/// each visits their rows and adds to sums of its own.
 class PlasticNode final : public RuntimeNode {
  public:
   PlasticNode(const Node& spec, const BuildContext& context);
@@ -25,9 +26,12 @@ class PlasticNode final : public RuntimeNode {
   void emit(std::int64_t step) override;
 
   int parts(Action action) const override;
+  int thread_of(Action, int part) const override { return part; }
   bool has_prologue() const override { return true; }
+  bool has_epochs() const override;
   void prologue(std::int64_t step) override;
   void run_part(Action action, std::int64_t step, int part) override;
+  void epilogue(Action action, std::int64_t step) override;
   bool caller_only() const override;
   double cost(Action action) const override;
 
@@ -59,20 +63,33 @@ class PlasticNode final : public RuntimeNode {
     Arrivals of(std::size_t lane) const;
   };
 
+  std::size_t parts_worth(const BuildContext& context) const;
+  void run_all(Action action, std::int64_t step);
   void take_events(std::size_t input, std::int64_t step);
+  void absorb_part(std::int64_t step, std::size_t number);
+  void end_epoch(std::int64_t step, std::size_t number);
+  bool silent(std::int64_t step) const;
+  void emit_range(std::int64_t step, std::size_t begin, std::size_t end);
+  void end_emission(std::int64_t step);
+  bool ends_epoch(std::int64_t step) const { return (step + 1) % attrs_.epoch == 0; }
   const Item* find(std::string_view name) const;
   const Item& item_of(std::string_view section, std::string_view name) const;
-  PlasticPart& part(std::size_t range, std::size_t lane) const {
-    return *parts_[range * lanes() + lane];
+  std::size_t part_count() const { return parts_.size() / lanes(); }
+  PlasticPart& part(std::size_t number, std::size_t lane) const {
+    return *parts_[number * lanes() + lane];
   }
   void settle() const;
+  void settle_lane(std::size_t lane, std::int64_t now) const;
   void read_lane(const Item& item, std::size_t lane, float* to) const;
   void write_lane(const Item& item, std::size_t lane, const float* from, bool one);
   float initial(std::size_t variable, std::size_t number) const;
 
   const PlasticAttrs& attrs_;
   PlasticSynapses synapses_;
-  std::vector<std::unique_ptr<PlasticPart>> parts_;  // by range and lane
+  bool hosted_ = false;  // some function belongs to the host language
+  std::vector<std::unique_ptr<PlasticLane>> lanes_;
+  std::vector<std::unique_ptr<PlasticPart>> parts_;  // by number and lane
+  std::vector<std::size_t> row_cuts_;                // ranges of rows with about as many synapses
   std::vector<std::pair<std::string, Item>> items_;  // variables, "w" first, then traces
   Events events_[2];                                 // of s_in and post_in
   std::vector<std::int32_t> index_;

@@ -23,38 +23,41 @@ const PlasticNode::Item& PlasticNode::item_of(std::string_view section,
 
 /// What the synapses have yet to learn, they learn now; this changes nothing that can be seen.
 void PlasticNode::settle() const {
-  for (const auto& part : parts_) part->settle(now_);
+  for (std::size_t lane = 0; lane < lanes(); ++lane) settle_lane(lane, now_);
+}
+
+void PlasticNode::settle_lane(std::size_t lane, std::int64_t now) const {
+  part(0, lane).rest(0, static_cast<std::size_t>(attrs_.n_pre), now - 1);
+  lanes_[lane]->sources.end(now - 1);
+  for (std::size_t p = 0; p < part_count(); ++p) part(p, lane).seek(now);
 }
 
 void PlasticNode::read_lane(const Item& item, std::size_t lane, float* to) const {
-  for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
-    PlasticPart& from = part(range, lane);
-    const PlasticRows& rows = from.rows();
-    if (item.kind == Item::Kind::variable) {
-      const float* values = from.variable(item.number);
-      for (std::size_t p = 0; p < rows.size(); ++p) to[rows.number.data()[p]] = values[p];
-      continue;
-    }
-    const std::vector<float>& values = from.trace(item.number);
-    const bool target = item.kind == Item::Kind::target_trace;
-    std::copy(values.begin(), values.end(), to + (target ? rows.first_target : 0));
+  if (item.kind == Item::Kind::variable) {
+    const float* values = lanes_[lane]->variables[item.number].data();
+    const std::uint32_t* number = synapses_.rows.number.data();
+    for (std::size_t p = 0; p < item.n; ++p) to[number[p]] = values[p];
+    return;
   }
+  const bool source = item.kind == Item::Kind::source_trace;
+  const std::vector<float>& values =
+      source ? lanes_[lane]->sources.after(item.number) : part(0, lane).trace(item.number);
+  std::copy(values.begin(), values.end(), to);
 }
 
 void PlasticNode::write_lane(const Item& item, std::size_t lane, const float* from, bool one) {
   const auto value = [&](std::size_t i) { return from[one ? 0 : i]; };
-  for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
-    PlasticPart& to = part(range, lane);
-    const PlasticRows& rows = to.rows();
-    if (item.kind == Item::Kind::variable) {
-      float* values = to.variable(item.number);
-      for (std::size_t p = 0; p < rows.size(); ++p) values[p] = value(rows.number.data()[p]);
-      continue;
-    }
-    std::vector<float>& values = to.trace(item.number);
-    const std::size_t first = item.kind == Item::Kind::target_trace ? rows.first_target : 0;
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = value(first + i);
+  if (item.kind == Item::Kind::variable) {
+    float* values = lanes_[lane]->variables[item.number].data();
+    const std::uint32_t* number = synapses_.rows.number.data();
+    for (std::size_t p = 0; p < item.n; ++p) values[p] = value(number[p]);
+    return;
   }
+  const auto set = [&](std::vector<float>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = value(i);
+  };
+  if (item.kind == Item::Kind::source_trace) return set(lanes_[lane]->sources.after(item.number));
+  for (std::size_t p = 0; p < part_count(); ++p) set(part(p, lane).trace(item.number));
 }
 
 /// Weights of a single lane have the shape of the initial ones.
@@ -96,10 +99,11 @@ State PlasticNode::export_own(std::int64_t step) {
   auto* to = pending.as<std::int32_t>();
   for (std::int64_t d = 0; d < delay; ++d) {
     for (std::size_t lane = 0; lane < lanes(); ++lane, to += n) {
-      for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
-        PlasticPart& from = part(range, lane);
-        std::memcpy(to + from.rows().first_target, from.due(step + d),
-                    from.rows().targets * sizeof *to);
+      auto* sums = reinterpret_cast<std::uint32_t*>(to);
+      std::fill_n(sums, n, 0U);
+      for (std::size_t p = 0; p < part_count(); ++p) {
+        const std::uint32_t* due = part(p, lane).due(step + d);
+        for (std::size_t j = 0; j < outputs[0].n(); ++j) sums[j] += due[j];
       }
     }
   }
@@ -115,14 +119,11 @@ void PlasticNode::import_own(std::int64_t step, const StateView& state) {
   const std::int64_t delay = attrs_.delays.largest;
   const auto n = static_cast<std::int64_t>(outputs[0].n());
   const auto* from = static_cast<const std::int32_t*>(state.at("pending/a_out").data);
+  for (const auto& part : parts_) part->forget_due();
   for (std::int64_t d = 0; d < delay; ++d) {
     for (std::size_t lane = 0; lane < lanes(); ++lane, from += n) {
-      for (std::size_t range = 0; range < synapses_.ranges.size(); ++range) {
-        PlasticPart& to = part(range, lane);
-        to.mark_due(step + d);
-        std::memcpy(to.due(step + d), from + to.rows().first_target,
-                    to.rows().targets * sizeof *from);
-      }
+      part(0, lane).mark_due(step + d);
+      std::memcpy(part(0, lane).due(step + d), from, outputs[0].n() * sizeof *from);
     }
   }
 }

@@ -1,7 +1,5 @@
 #include "synapses/plastic_synapses.hpp"
 
-#include <algorithm>
-
 #include "random/rules.hpp"
 #include "synapses/values.hpp"
 
@@ -52,68 +50,38 @@ void list(const SparseAttrs& attrs, const HotLoops& loops, Pairs& out) {
   });
 }
 
-/// Begins of ranges of targets with about as many synapses each, and the end.
-std::vector<std::size_t> cut(const Pairs& pairs, std::size_t n_post, std::size_t ranges) {
-  std::vector<std::size_t> synapses(n_post);
-  for (const std::int32_t j : pairs.post) ++synapses[static_cast<std::size_t>(j)];
-  std::vector<std::size_t> cuts{0};
-  std::size_t sum = 0;
-  for (std::size_t j = 0; j < n_post && cuts.size() < ranges; ++j) {
-    sum += synapses[j];
-    const bool filled = sum * ranges >= cuts.size() * pairs.post.size();
-    if (filled && j + 1 < n_post) cuts.push_back(j + 1);
-  }
-  cuts.push_back(n_post);
-  return cuts;
-}
-
-/// Sorts the synapses of a range by source; stable, so that targets keep their order.
-std::unique_ptr<PlasticRows> sort_rows(const Pairs& pairs, std::size_t n_pre, std::size_t begin,
-                                       std::size_t end) {
-  auto rows = std::make_unique<PlasticRows>();
-  rows->first_target = begin;
-  rows->targets = end - begin;
-  const auto inside = [&](std::size_t e) {
-    const auto j = static_cast<std::size_t>(pairs.post[e]);
-    return j >= begin && j < end;
-  };
-  std::vector<std::size_t>& begins = rows->row_begin;
+/// Sorts the synapses by source; stable, so that targets keep their order.
+PlasticRows sort_rows(const Pairs& pairs, std::size_t n_pre, std::size_t n_post) {
+  PlasticRows rows;
+  rows.targets = n_post;
+  const std::size_t size = pairs.pre.size();
+  std::vector<std::size_t>& begins = rows.row_begin;
   begins.resize(n_pre + 1);
-  for (std::size_t e = 0; e < pairs.pre.size(); ++e) {
-    if (inside(e)) ++begins[static_cast<std::size_t>(pairs.pre[e]) + 1];
-  }
+  for (const std::int32_t i : pairs.pre) ++begins[static_cast<std::size_t>(i) + 1];
   for (std::size_t i = 0; i < n_pre; ++i) begins[i + 1] += begins[i];
-  const std::size_t size = begins.back();
-  rows->post = PagedArray<std::int32_t>(size);
-  rows->number = PagedArray<std::uint32_t>(size);
-  if (!pairs.delay.empty()) rows->delay = PagedArray<std::int32_t>(size);
+  rows.post = PagedArray<std::int32_t>(size);
+  rows.number = PagedArray<std::uint32_t>(size);
+  if (!pairs.delay.empty()) rows.delay = PagedArray<std::int32_t>(size);
   std::vector<std::size_t> next(begins.begin(), begins.end() - 1);
-  for (std::size_t e = 0; e < pairs.pre.size(); ++e) {
-    if (!inside(e)) continue;
+  for (std::size_t e = 0; e < size; ++e) {
     const std::size_t place = next[static_cast<std::size_t>(pairs.pre[e])]++;
-    rows->post.data()[place] = pairs.post[e] - static_cast<std::int32_t>(begin);
-    rows->number.data()[place] = static_cast<std::uint32_t>(e);
-    if (!pairs.delay.empty()) rows->delay.data()[place] = pairs.delay[e];
+    rows.post.data()[place] = pairs.post[e];
+    rows.number.data()[place] = static_cast<std::uint32_t>(e);
+    if (!pairs.delay.empty()) rows.delay.data()[place] = pairs.delay[e];
   }
   return rows;
 }
 
 }  // namespace
 
-PlasticSynapses list_synapses(const PlasticAttrs& attrs, std::size_t ranges,
-                              const HotLoops& loops) {
+PlasticSynapses list_synapses(const PlasticAttrs& attrs, const HotLoops& loops) {
   Pairs pairs;
   pairs.pre.reserve(static_cast<std::size_t>(attrs.synapses));
   pairs.post.reserve(static_cast<std::size_t>(attrs.synapses));
   std::visit([&](const auto& pattern) { list(pattern, loops, pairs); }, attrs.pattern);
-  const auto cuts = cut(pairs, static_cast<std::size_t>(attrs.n_post), ranges);
-  PlasticSynapses out;
-  for (std::size_t r = 0; r + 1 < cuts.size(); ++r) {
-    out.ranges.push_back(
-        sort_rows(pairs, static_cast<std::size_t>(attrs.n_pre), cuts[r], cuts[r + 1]));
-  }
-  out.drawn = std::move(pairs.drawn);
-  return out;
+  const auto n_pre = static_cast<std::size_t>(attrs.n_pre);
+  const auto n_post = static_cast<std::size_t>(attrs.n_post);
+  return {sort_rows(pairs, n_pre, n_post), std::move(pairs.drawn)};
 }
 
 }  // namespace procgraph

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -28,13 +27,12 @@ class PagedArray {
   os::Pages pages_;
 };
 
-/// The synapses of a plastic node whose targets lie in a range, sorted by source. "Place" is a
-/// position in that order, "number" one in the Program's.
+/// The synapses of a plastic node, sorted by source. "Place" is a position in that order, "number"
+/// one in the Program's.
 struct PlasticRows {
-  std::size_t first_target = 0;
   std::size_t targets = 0;
   std::vector<std::size_t> row_begin;  // by source, with the end as last entry
-  PagedArray<std::int32_t> post;       // counted from the first target
+  PagedArray<std::int32_t> post;
   PagedArray<std::uint32_t> number;
   PagedArray<std::int32_t> delay;  // empty if all are equal
 
@@ -49,11 +47,10 @@ struct PlasticRows {
 };
 
 struct PlasticSynapses {
-  std::vector<std::unique_ptr<PlasticRows>> ranges;  // of about as many synapses each
-  std::vector<float> drawn;                          // initial weights by number, where drawn
+  PlasticRows rows;
+  std::vector<float> drawn;  // initial weights by number, where drawn
 };
 
-/// Lists the synapses of a node for up to `ranges` ranges of its targets.
-PlasticSynapses list_synapses(const PlasticAttrs& attrs, std::size_t ranges, const HotLoops& loops);
+PlasticSynapses list_synapses(const PlasticAttrs& attrs, const HotLoops& loops);
 
 }  // namespace procgraph

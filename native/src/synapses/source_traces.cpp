@@ -10,16 +10,16 @@ constexpr std::size_t kLine = 16;
 
 }  // namespace
 
-SourceTraces::SourceTraces(const PlasticAttrs& attrs, const HotLoops& loops)
-    : attrs_(attrs), loops_(loops), anchors_(static_cast<std::size_t>(attrs.n_pre)) {
-  for (const TraceSpec& spec : attrs.traces) traces_.push_back({&spec, {}, {}, {}});
+SourceTraces::SourceTraces(const PlasticAttrs& attrs)
+    : attrs_(attrs), anchors_(static_cast<std::size_t>(attrs.n_pre)) {
+  for (const TraceSpec& spec : attrs.traces) traces_.push_back({&spec, {}, {}});
 }
 
 void SourceTraces::reset() {
-  for (Values& trace : traces_) {
-    if (!own(trace)) continue;
-    trace.before.assign(anchors_.size(), 0.0f);
-    trace.after.assign(anchors_.size(), 0.0f);
+  for (std::size_t t = 0; t < count(); ++t) {
+    if (!own(t)) continue;
+    traces_[t].before.assign(anchors_.size(), 0.0f);
+    traces_[t].after.assign(anchors_.size(), 0.0f);
   }
   seek(0);
 }
@@ -28,84 +28,82 @@ void SourceTraces::seek(std::int64_t now) {
   anchors_.assign(anchors_.size(), now - 1);
 }
 
-void SourceTraces::follow(std::span<const std::int32_t> sources, std::int64_t step) {
+void SourceTraces::end(std::int64_t step) {
+  for (std::size_t t = 0; t < count(); ++t) {
+    if (!own(t) || spec(t).mode != TraceSpec::Mode::flag) continue;
+    for (float& value : traces_[t].after) value = past_epoch(value, step);
+  }
+}
+
+FollowedTraces::FollowedTraces(SourceTraces& traces, const HotLoops& loops)
+    : traces_(traces), loops_(loops), histories_(traces.count()) {}
+
+void FollowedTraces::follow(std::span<const std::int32_t> sources, std::int64_t step) {
   group_ = sources;
   std::int64_t longest = 0;
-  for (const std::int32_t s : sources) {
-    longest = std::max(longest, step - anchors_[static_cast<std::size_t>(s)]);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    longest = std::max(longest, step - traces_.anchors()[source(i)]);
   }
   const auto count = static_cast<std::size_t>(longest) + 1;
   stride_ = std::max(stride_, (count + kLine - 1) / kLine * kLine);
-  for (Values& trace : traces_) {
-    if (!own(trace)) continue;
-    trace.history.resize(kGroup * stride_);
-    if (trace.spec->mode == TraceSpec::Mode::flag) {
-      follow_flag(trace, count);
+  for (std::size_t t = 0; t < traces_.count(); ++t) {
+    if (!traces_.own(t)) continue;
+    histories_[t].resize(kGroup * stride_);
+    if (traces_.spec(t).mode == TraceSpec::Mode::flag) {
+      follow_flag(t, count);
     } else {
       float values[kGroup]{};
-      for (std::size_t i = 0; i < sources.size(); ++i) {
-        values[i] = trace.after[static_cast<std::size_t>(sources[i])];
-      }
-      loops_.decay_rows(values, count, trace.spec->decay, trace.history.data(), stride_);
+      for (std::size_t i = 0; i < sources.size(); ++i) values[i] = traces_.after(t)[source(i)];
+      loops_.decay_rows(values, count, traces_.spec(t).decay, histories_[t].data(), stride_);
     }
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      trace.history[i * stride_] = trace.before[static_cast<std::size_t>(sources[i])];
+      histories_[t][i * stride_] = traces_.before(t)[source(i)];
     }
   }
 }
 
 /// Epochs end in between.
-void SourceTraces::follow_flag(Values& trace, std::size_t count) {
+void FollowedTraces::follow_flag(std::size_t trace, std::size_t count) {
   for (std::size_t i = 0; i < group_.size(); ++i) {
-    const auto source = static_cast<std::size_t>(group_[i]);
-    float value = trace.after[source];
+    float value = traces_.after(trace)[source(i)];
     for (std::size_t age = 1; age < count; ++age) {
-      const std::int64_t step = anchors_[source] + static_cast<std::int64_t>(age);
-      value = past_epoch(value, step - 1) * trace.spec->decay;
+      const std::int64_t step = traces_.anchors()[source(i)] + static_cast<std::int64_t>(age);
+      value = traces_.past_epoch(value, step - 1) * traces_.spec(trace).decay;
       if (std::fabs(value) < 0x1p-126F) value = 0;
-      trace.history[i * stride_ + age] = value;
+      histories_[trace][i * stride_ + age] = value;
     }
   }
 }
 
-float SourceTraces::arriving(std::size_t trace, std::size_t place, std::int64_t step) const {
-  const auto age = static_cast<std::size_t>(step - anchor(static_cast<std::size_t>(group_[place])));
-  return history(trace, place)[age];
+float FollowedTraces::arriving(std::size_t trace, std::size_t place, std::int64_t step) const {
+  const std::int64_t age = step - traces_.anchors()[source(place)];
+  return history(trace, place)[static_cast<std::size_t>(age)];
 }
 
-float SourceTraces::ended(std::size_t trace, std::size_t place, std::int64_t step) const {
-  const auto source = static_cast<std::size_t>(group_[place]);
-  return anchors_[source] == step ? traces_[trace].after[source] : arriving(trace, place, step);
+float FollowedTraces::ended(std::size_t trace, std::size_t place, std::int64_t step) const {
+  const bool anchored = traces_.anchors()[source(place)] == step;
+  return anchored ? traces_.after(trace)[source(place)] : arriving(trace, place, step);
 }
 
-void SourceTraces::join(std::size_t place, std::int64_t step, std::int32_t payload) {
-  const auto source = static_cast<std::size_t>(group_[place]);
-  for (std::size_t t = 0; t < traces_.size(); ++t) {
-    if (!own(traces_[t])) continue;
+void FollowedTraces::join(std::size_t place, std::int64_t step, std::int32_t payload) {
+  for (std::size_t t = 0; t < traces_.count(); ++t) {
+    if (!traces_.own(t)) continue;
     const float value = arriving(t, place, step);
-    const bool adds = traces_[t].spec->mode == TraceSpec::Mode::add;
-    traces_[t].before[source] = value;
-    traces_[t].after[source] = adds ? value + static_cast<float>(payload) : 1.0f;
+    const bool adds = traces_.spec(t).mode == TraceSpec::Mode::add;
+    traces_.before(t)[source(place)] = value;
+    traces_.after(t)[source(place)] = adds ? value + static_cast<float>(payload) : 1.0f;
   }
-  anchors_[source] = step;
+  traces_.anchors()[source(place)] = step;
 }
 
-void SourceTraces::rest(std::size_t place, std::int64_t step) {
-  const auto source = static_cast<std::size_t>(group_[place]);
-  for (std::size_t t = 0; t < traces_.size(); ++t) {
-    if (!own(traces_[t])) continue;
+void FollowedTraces::rest(std::size_t place, std::int64_t step) {
+  for (std::size_t t = 0; t < traces_.count(); ++t) {
+    if (!traces_.own(t)) continue;
     const float value = ended(t, place, step);
-    if (anchors_[source] != step) traces_[t].before[source] = value;
-    traces_[t].after[source] = value;
+    if (traces_.anchors()[source(place)] != step) traces_.before(t)[source(place)] = value;
+    traces_.after(t)[source(place)] = value;
   }
-  anchors_[source] = step;
-}
-
-void SourceTraces::end(std::int64_t step) {
-  for (Values& trace : traces_) {
-    if (!own(trace) || trace.spec->mode != TraceSpec::Mode::flag) continue;
-    for (float& value : trace.after) value = past_epoch(value, step);
-  }
+  traces_.anchors()[source(place)] = step;
 }
 
 }  // namespace procgraph

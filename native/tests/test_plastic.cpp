@@ -1,0 +1,45 @@
+// Synapses that learn: the same bits for any number of threads.
+#include "check.hpp"
+#include "graphs.hpp"
+#include "procgraph/engine.hpp"
+#include "same.hpp"
+
+using namespace procgraph;
+
+namespace {
+
+/// States after `steps`, after some more, and after these again from a checkpoint in between.
+void check_same(const std::shared_ptr<const Program>& program, std::int32_t batch,
+                std::int64_t steps) {
+  Engine one(program, 5, batch);
+  const State begin = one.export_state();
+  one.run(steps);
+  const State middle = one.export_state();
+  one.run(20);
+  const State end = one.export_state();
+  CHECK(!same(begin.at("p/state/w"), middle.at("p/state/w")));
+  CHECK(one.stats().nodes["l"].events > steps / 10);
+  for (const int threads : {2, 3, 7}) {
+    Engine many(program, 5, batch, KernelRegistry::process(), EngineOptions{.threads = threads});
+    many.run(steps);
+    CHECK(same(middle, many.export_state()));
+    many.run(20);
+    CHECK(same(end, many.export_state()));
+    StateView view;
+    for (auto& [key, array] : middle) view[key] = {array.dtype, array.shape, array.data.get()};
+    many.import_state(steps, 5, view);
+    many.run(20);
+    CHECK(same(end, many.export_state()));
+  }
+}
+
+}  // namespace
+
+TEST(threads_share_synapses_that_learn) {
+  check_same(plastic_network(2'000, 40, 0.03).load(), 1, 150);
+  check_same(plastic_network(600, 20, 0.05).load(), 3, 50);
+}
+
+TEST(threads_share_rows_that_are_not_visited_for_long) {
+  check_same(plastic_network(60, 6, 0.005).load(), 1, 9'000);
+}

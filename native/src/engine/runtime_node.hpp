@@ -65,7 +65,7 @@ class RuntimeNode {
       tick(step);
     } else if (action == Action::absorb) {
       absorb(step);
-    } else {
+    } else if (action == Action::emit) {
       emit(step);
     }
   }

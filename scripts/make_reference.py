@@ -387,7 +387,7 @@ def yaml_page() -> str:
 
 def cli_page() -> str:
     """The commands, their arguments and options."""
-    text = f"# Command line\n\n{EXIT_CODES}\n\n"
+    text = f"# Command line\n\n{EXIT_CODES} `procgraph --version` shows the version.\n\n"
     commands = [(c.name or c.callback.__name__, c.callback) for c in app.registered_commands if c.callback is not None]
     text += table(
         ("command", "what it does"), ((f"[procgraph {n}](#procgraph-{n})", first_line(f)) for n, f in commands)

@@ -36,6 +36,24 @@ Overrides = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from procgraph import __version__
+
+    typer.echo(f"procgraph {__version__}")
+    raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command(epilog=EXIT_CODES)
 def run(
     file: File,

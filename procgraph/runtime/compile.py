@@ -10,7 +10,7 @@ from typing import Literal
 
 from procgraph.compiler.backend import MAX_THREADS, LoadOptions, backend
 from procgraph.compiler.pipeline import compile_flat, front
-from procgraph.errors import DeviceError, ParameterError
+from procgraph.errors import DeviceError, ParameterError, ProgramFormatError
 from procgraph.ir.program import Program
 from procgraph.runtime.runtime import Runtime
 from procgraph.spec.graph import Graph, check_seed
@@ -77,6 +77,11 @@ def load(
     Raises:
         ProgramFormatError: the file is corrupt, truncated or of another version.
     """
+    if Path(path).suffix.lower() in (".yaml", ".yml"):
+        raise ProgramFormatError(
+            f"{path} is a graph file; allowed: a compiled Program (.pgx). "
+            f"Use procgraph.compile(procgraph.from_yaml({str(path)!r})) instead."
+        )
     program = Program.load(path)
     options = _options(seed, batch, threads, profile, progress, trusted=trust_kernels)
     return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from support.cli import CLOCK_GRAPH, GRAPH, ROOT, inside, run_json, write_files
 
+import procgraph as pg
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -112,6 +114,10 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = inside(capsys, "schema")
     assert code == 0 and out == (ROOT / "docs/reference/procgraph.schema.json").read_text(encoding="utf-8")
     assert inside(capsys, "schema", "-o", "s.json")[0] == 0 and Path("s.json").read_text(encoding="utf-8") == out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inside(capsys, "--version")[:2] == (0, f"procgraph {pg.__version__}\n")
 
 
 def test_help_lists_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

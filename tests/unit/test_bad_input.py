@@ -215,3 +215,5 @@ def test_corrupt_and_truncated_programs(tmp_path: Path, device: str) -> None:
     assert refused > 100
     with pytest.raises(FileNotFoundError):
         pg.load(tmp_path / "missing.pgx", device)
+    with pytest.raises(ProgramFormatError, match=r"graph.yaml is a graph file; .*procgraph.from_yaml\("):
+        pg.load(tmp_path / "graph.yaml", device)

@@ -29,6 +29,7 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
       attrs_(std::get<PlasticAttrs>(spec.attrs)),
       synapses_(list_synapses(attrs_, loops_)) {
   for (const RuleFunctionSpec& function : attrs_.functions) {
+    has_epochs_ |= function.event == "epoch";
     hosted_ |= context.kernels.find(function.kernel, function.hash).fn == nullptr;
   }
   const auto synapses = static_cast<std::size_t>(attrs_.synapses);
@@ -178,11 +179,6 @@ int PlasticNode::parts(Action action) const {
   return static_cast<int>(count);
 }
 
-bool PlasticNode::has_epochs() const {
-  return std::any_of(attrs_.functions.begin(), attrs_.functions.end(),
-                     [](const RuleFunctionSpec& function) { return function.event == "epoch"; });
-}
-
 void PlasticNode::prologue(std::int64_t step) {
   take_tick(step);
   take_events(0, step);
@@ -216,15 +212,15 @@ void PlasticNode::absorb_part(std::int64_t step, std::size_t number) {
 }
 
 void PlasticNode::end_epoch(std::int64_t step, std::size_t number) {
-  if (!ends_epoch(step)) return;
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
+    if (!lanes_[lane]->sources.ends_epoch(step)) return;
     part(number, lane).end_epoch(step, row_cuts_[number], row_cuts_[number + 1]);
   }
 }
 
 void PlasticNode::epilogue(Action action, std::int64_t step) {
   if (action == Action::emit) end_emission(step);
-  if (action != Action::epoch || !ends_epoch(step)) return;
+  if (action != Action::epoch) return;
   for (auto& lane : lanes_) lane->sources.end(step);
 }
 

@@ -28,7 +28,7 @@ class PlasticNode final : public RuntimeNode {
   int parts(Action action) const override;
   int thread_of(Action, int part) const override { return part; }
   bool has_prologue() const override { return true; }
-  bool has_epochs() const override;
+  bool has_epochs() const override { return has_epochs_; }
   void prologue(std::int64_t step) override;
   void run_part(Action action, std::int64_t step, int part) override;
   void epilogue(Action action, std::int64_t step) override;
@@ -71,7 +71,6 @@ class PlasticNode final : public RuntimeNode {
   bool silent(std::int64_t step) const;
   void emit_range(std::int64_t step, std::size_t begin, std::size_t end);
   void end_emission(std::int64_t step);
-  bool ends_epoch(std::int64_t step) const { return (step + 1) % attrs_.epoch == 0; }
   const Item* find(std::string_view name) const;
   const Item& item_of(std::string_view section, std::string_view name) const;
   std::size_t part_count() const { return parts_.size() / lanes(); }
@@ -86,6 +85,7 @@ class PlasticNode final : public RuntimeNode {
 
   const PlasticAttrs& attrs_;
   PlasticSynapses synapses_;
+  bool has_epochs_ = false;
   bool hosted_ = false;  // some function belongs to the host language
   std::vector<std::unique_ptr<PlasticLane>> lanes_;
   std::vector<std::unique_ptr<PlasticPart>> parts_;  // by number and lane

@@ -73,7 +73,7 @@ void PlasticPart::absorb(std::int64_t step, const Events& events) {
   sweep(events.pre, step);
   visit(events.pre, step);
   take_posts(step, events.post);
-  if (!on_epoch_ && (step + 1) % attrs_.epoch == 0) targets_.end_epoch();
+  if (!on_epoch_ && lane_.sources.ends_epoch(step)) targets_.end_epoch();
 }
 
 void PlasticPart::end_epoch(std::int64_t step, std::size_t first_row, std::size_t last_row) {

@@ -29,9 +29,10 @@ void SourceTraces::seek(std::int64_t now) {
 }
 
 void SourceTraces::end(std::int64_t step) {
+  if (!ends_epoch(step)) return;
   for (std::size_t t = 0; t < count(); ++t) {
     if (!own(t) || spec(t).mode != TraceSpec::Mode::flag) continue;
-    for (float& value : traces_[t].after) value = past_epoch(value, step);
+    std::fill(traces_[t].after.begin(), traces_[t].after.end(), 0.0f);
   }
 }
 

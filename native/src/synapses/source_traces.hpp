@@ -24,10 +24,9 @@ class SourceTraces {
   std::size_t count() const { return traces_.size(); }  ///< with those of the targets
   const TraceSpec& spec(std::size_t trace) const { return *traces_[trace].spec; }
   bool own(std::size_t trace) const { return spec(trace).side == TraceSpec::Side::pre; }
-  /// What a trace is after the end of an epoch, if `step` ends one.
-  float past_epoch(float flag, std::int64_t step) const {
-    return (step + 1) % attrs_.epoch == 0 ? 0.0f : flag;
-  }
+  bool ends_epoch(std::int64_t step) const { return (step + 1) % attrs_.epoch == 0; }
+  /// What a flag is after `step`.
+  float past_epoch(float flag, std::int64_t step) const { return ends_epoch(step) ? 0.0f : flag; }
 
   // By source: the step of the anchor, and the trace there before and after its events have joined.
   std::vector<std::int64_t>& anchors() { return anchors_; }

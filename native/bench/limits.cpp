@@ -63,7 +63,8 @@ class Bare {
         continue;
       }
       if (model_.draws > 0) loops.draw_values(stream, block, size, draws_.data());
-      const pg_kernel_args args{n, columns.data(), states.data(), inputs, scales, outputs, draws};
+      const pg_kernel_args args{n,      1,      columns.data(), states.data(),
+                                inputs, scales, outputs,        draws};
       fn_(&args);
     }
   }

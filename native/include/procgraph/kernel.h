@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* The largest number of elements in one call. */
-#define PG_KERNEL_CHUNK 512
+#define PG_KERNEL_CHUNK 704
 
 /* Puts the table of a kernel library among its exported symbols. */
 #if defined(_WIN32)
@@ -29,6 +29,7 @@ extern "C" {
 
 typedef struct pg_kernel_args {
   int64_t n;                  /* elements in this call, 1 ... PG_KERNEL_CHUNK */
+  int64_t common;             /* not 0: the n values of each column are equal */
   const void* const* columns; /* per column: n values (float or int32_t) */
   void* const* states;        /* per state: n values (float or int32_t), updated in place */
   const void* const*

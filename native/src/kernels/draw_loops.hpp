@@ -18,7 +18,7 @@ constexpr u32 kLowerHalves = 0x80000000u;
 void fill_halves(const DrawStream& stream, u32 c3, u32 block, std::size_t n, u16* out) {
   static_assert(kBlock % (8 * kLanes) == 0);
   const PhiloxRun run(stream.key_low, stream.key_high, stream.step, c3);
-  run.fill(block, (n + kBlock - 1) / kBlock * kBlock, out);
+  run.fill(block, n, out);
 }
 
 i32 join_halves(u32 upper, u32 lower) {

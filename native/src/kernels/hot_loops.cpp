@@ -25,6 +25,15 @@
 #define PG_UNROLL_SOME
 #endif
 
+// Arrays are the same or do not overlap.
+#if defined(__clang__)
+#define PG_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define PG_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define PG_INDEPENDENT
+#endif
+
 #include "kernels/mask_loops.hpp"
 #include "kernels/philox_lanes.hpp"
 #include "kernels/plastic_loops.hpp"
@@ -117,13 +126,15 @@ i32 clamp(i32 x, i32 limit) {
 /// Spikes are rare: most blocks hold none.
 constexpr std::size_t kCompactBlock = 64;
 
-bool any_in_block(const i32* payloads) {
-  i32 any = 0;
-  for (std::size_t i = 0; i < kCompactBlock; ++i) any |= payloads[i];
-  return any != 0;
-}
-
 #if defined(__AVX512F__)
+
+bool any_in_block(const i32* payloads) {
+  __m512i any = _mm512_loadu_si512(payloads);
+  PG_UNROLL for (std::size_t i = 16; i < kCompactBlock; i += 16) {
+    any = _mm512_or_si512(any, _mm512_loadu_si512(payloads + i));
+  }
+  return _mm512_test_epi32_mask(any, any) != 0;
+}
 
 std::size_t compact_vector(__m512i x, i32 first, i32 limit, i32* index, i32* values) {
   const __mmask16 set = _mm512_test_epi32_mask(x, x);
@@ -150,6 +161,12 @@ std::size_t compact_rest(const i32* payloads, std::size_t n, i32 first, i32 limi
 }
 
 #else
+
+bool any_in_block(const i32* payloads) {
+  i32 any = 0;
+  for (std::size_t i = 0; i < kCompactBlock; ++i) any |= payloads[i];
+  return any != 0;
+}
 
 std::size_t compact_group(const i32* payloads, i32 first, i32 limit, i32* index, i32* values) {
   i32 any = 0;
@@ -252,34 +269,36 @@ std::size_t clamp_count(i32* payloads, std::size_t n, i32 limit) {
   return static_cast<std::size_t>(count);
 }
 
-void scale_add(u32* sums, const u32* base, const i32* PG_RESTRICT payloads, u32 weight,
-               std::size_t n) {
+template <bool common>
+void take_scaled(u32* sums, u32* base, const i32* payloads, const i32* weights, std::size_t n) {
+  const auto product = [=](std::size_t i) {
+    return wrap(payloads[i]) * wrap(weights[common ? 0 : i]);
+  };
   if (base == nullptr) {
-    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * weight;
+    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) sums[i] = product(i);
+  } else if (base == sums) {
+    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) sums[i] += product(i);
   } else {
-    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * weight;
+    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) {
+      sums[i] = base[i] + product(i);
+      base[i] = 0;
+    }
   }
 }
 
-void add_products(u32* sums, const u32* base, const i32* PG_RESTRICT payloads,
-                  const i32* PG_RESTRICT weights, bool common, std::size_t n) {
-  if (common) {
-    scale_add(sums, base, payloads, wrap(weights[0]), n);
-  } else if (base == nullptr) {
-    for (std::size_t i = 0; i < n; ++i) sums[i] = wrap(payloads[i]) * wrap(weights[i]);
-  } else {
-    for (std::size_t i = 0; i < n; ++i) sums[i] = base[i] + wrap(payloads[i]) * wrap(weights[i]);
-  }
+void take_products(u32* sums, u32* base, const i32* payloads, const i32* weights, bool common,
+                   std::size_t n) {
+  (common ? take_scaled<true> : take_scaled<false>)(sums, base, payloads, weights, n);
 }
 
 }  // namespace
 
 extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,        add,          add_scalar,     add_segment,     add_targets,  compact,
-    to_fixed,        draw_values,  draw_counts,    clamp_count,     add_products, philox_words,
-    philox_pick,     permute,      quantise,       decay,           decay_rows,   select_at_most,
-    select_times,    prefetch,     prefetch_range, deliver_packed,  deliver_book, deliver_index16,
-    deliver_index32, deliver_wide, scatter,        scatter_weights, take_sums,    add_masks,
+    add_rows,        add,          add_scalar,     add_segment,     add_targets,   compact,
+    to_fixed,        draw_values,  draw_counts,    clamp_count,     take_products, philox_words,
+    philox_pick,     permute,      quantise,       decay,           decay_rows,    select_at_most,
+    select_times,    prefetch,     prefetch_range, deliver_packed,  deliver_book,  deliver_index16,
+    deliver_index32, deliver_wide, scatter,        scatter_weights, take_sums,     add_masks,
     kMaskBlockNs};
 
 }  // namespace procgraph

@@ -65,10 +65,10 @@ struct HotLoops {
                              const CountTable& table, std::int32_t* out);
   /// Clamps payloads to +-limit; returns how many are not zero.
   std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
-  /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`; a null base counts
-  /// as zeros and may be `sums` itself.
-  void (*add_products)(std::uint32_t* sums, const std::uint32_t* base, const std::int32_t* payloads,
-                       const std::int32_t* weights, bool common, std::size_t n);
+  /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`, and base[i] = 0. A
+  /// null base counts as zeros, and `sums` itself is added to. The payloads may lie in `sums`.
+  void (*take_products)(std::uint32_t* sums, std::uint32_t* base, const std::int32_t* payloads,
+                        const std::int32_t* weights, bool common, std::size_t n);
   /// All words of the counters (c0 + i, c1, 0, c3), i < count, 4 per counter; c0 does not wrap.
   /// `out` has room for a multiple of 32 words.
   void (*philox_words)(std::uint32_t key_low, std::uint32_t key_high, std::uint32_t c0,

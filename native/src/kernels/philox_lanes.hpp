@@ -189,12 +189,17 @@ class PhiloxRun {
     }
   }
 
-  /// Writes the half words of the counters from `block` on, n of them, a multiple of 8 * kLanes.
+  /// Writes n half words of the counters from `block` on, and some more: what is left over is made
+  /// by one group, two, four ... Each group waits for itself, and a few take as long as one.
   template <std::size_t groups = kGroups>
   void fill(std::uint32_t block, std::size_t n, std::uint16_t* out) const {
     constexpr std::size_t kHalves = 8 * kLanes * groups;
-    for (; n >= kHalves; n -= kHalves, out += kHalves) {
+    constexpr std::size_t kFewer = groups > 1 ? kHalves / 2 : 0;
+    while (n > kFewer) {
       draw<groups>(block, out);
+      if (n <= kHalves) return;
+      n -= kHalves;
+      out += kHalves;
       block += static_cast<std::uint32_t>(kHalves / 8);
     }
     if constexpr (groups > 1) fill<groups / 2>(block, n, out);

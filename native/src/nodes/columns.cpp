@@ -20,8 +20,8 @@ Repeated repeated(std::int32_t value) {
   const std::lock_guard lock(mutex);
   if (Repeated found = known[value].lock()) return found;
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
-  auto made = std::make_shared<Buffer<std::int32_t>>(kChunk);
-  std::fill_n(made->data(), kChunk, value);
+  auto made = std::make_shared<Buffer<std::int32_t>>(PG_KERNEL_CHUNK);
+  std::fill_n(made->data(), PG_KERNEL_CHUNK, value);
   known[value] = made;
   return made;
 }
@@ -48,6 +48,10 @@ void Columns::set(ColumnValues& column, const void* data, bool common) {
     column.data = std::move(values);
   }
   ++changes_;
+}
+
+bool Columns::common() const {
+  return std::all_of(columns_.begin(), columns_.end(), [](const auto& c) { return c.common; });
 }
 
 const ColumnValues* Columns::find(std::string_view section, std::string_view name) const {

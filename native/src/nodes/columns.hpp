@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "kernels/chunk.hpp"
 #include "procgraph/engine.hpp"
-#include "procgraph/kernel.h"
 #include "procgraph/program.hpp"
 
 namespace procgraph {
-
-constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
 
 /// Values that a kernel reads: one for all elements, repeated for a whole chunk, or one each.
 struct ColumnValues {
@@ -29,6 +27,8 @@ class Columns {
   explicit Columns(const Node& node);
 
   const std::vector<ColumnValues>& all() const { return columns_; }
+  /// Whether each is one value for all elements.
+  bool common() const;
   /// Counts the times that values came to lie elsewhere.
   int changes() const { return changes_; }
   /// Null if `section` is not "column" or there is none of that name.

@@ -33,6 +33,7 @@ ElementList::ElementList(const Node& spec, Kernel kernel, const Columns& columns
   for (auto& values : values_) pointers_.push_back(values.data());
   for (auto& values : outputs_) pointers_.push_back(values.data());
   args_ = {0,
+           0,
            pointers_.data(),
            pointers_.data() + first_state_,
            pointers_.data() + first_input_,
@@ -97,6 +98,7 @@ void ElementList::no_input() {
 
 /// Common values stay where they are.
 void ElementList::aim_columns() {
+  args_.common = columns_.common() ? 1 : 0;
   for (std::size_t c = 0; c < first_state_; ++c) {
     const ColumnValues& column = columns_.all()[c];
     pointers_[c] =

@@ -8,9 +8,10 @@
 namespace procgraph {
 namespace {
 
-alignas(64) constexpr std::int32_t kZeros[kChunk] = {};
+alignas(64) constexpr std::int32_t kZeros[PG_KERNEL_CHUNK] = {};
 
-constexpr std::size_t kRoom = kChunk + 16;  // what `compact` wants, and a multiple of a line
+/// What `compact` wants, and a multiple of a line.
+constexpr std::size_t kRoom = PG_KERNEL_CHUNK + 16;
 
 /// Memory for what lives no longer than a chunk. All parts that a thread runs share it, so that it
 /// stays in the nearest cache.
@@ -36,6 +37,7 @@ ElementwisePart::ElementwisePart(ElementwiseCore& core, std::vector<Span> spans)
   build_emitters();
   draw_pointers_.resize(static_cast<std::size_t>(core.layout.draws));
   args_ = {0,
+           0,
            pointers_.data(),
            pointers_.data() + first_state_,
            pointers_.data() + first_input_,
@@ -54,6 +56,7 @@ void ElementwisePart::build_inputs() {
     point(first_input_ + i, kZeros, 0);
     if (input.channels.empty()) continue;
     summed_.push_back(i);
+    if (input.feeds.empty()) emptied_.push_back(i);
     for (const Channel* channel : input.channels) {
       if (!channel->fused && channel->divisible()) feeders_.push_back({channel, i});
     }
@@ -144,7 +147,8 @@ void ElementwisePart::aim_fixed(const Span& span) {
   constexpr std::size_t kItem = sizeof(std::int32_t);
   const bool columns = aimed_at_ != core_.columns.changes();
   if (columns) aim_common();
-  const bool stays = spans_.size() == 1 && span.end - span.begin <= kChunk;
+  const bool stays =
+      spans_.size() == 1 && next_chunk(span.end - span.begin) == span.end - span.begin;
   if (stays && !columns) return;
   for (std::size_t k = 0; k < moving_columns_; ++k) {
     const std::size_t i = moving_[k];
@@ -168,6 +172,7 @@ void ElementwisePart::aim_common() {
     }
   }
   moving_columns_ = moving_.size();
+  args_.common = core_.columns.common() ? 1 : 0;
   for (std::size_t i = first_state_; i < pointers_.size(); ++i) moving_.push_back(i);
   aimed_at_ = core_.columns.changes();
 }
@@ -212,7 +217,7 @@ void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
   aim_inputs(step, span);
   for (std::size_t i = 0; i < emitters_.size(); ++i) aim_emitter(i, step, number);
   for (std::size_t begin = span.begin;;) {
-    const std::size_t n = std::min(kChunk, span.end - begin);
+    const std::size_t n = next_chunk(span.end - begin);
     run_chunk(step, span, begin, n);
     begin += n;
     if (begin == span.end) break;
@@ -236,7 +241,7 @@ void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t
                             core_.thresholds.table(),
                             static_cast<std::int32_t*>(pointers_[first_output_]));
   }
-  for (const std::size_t i : summed_) {
+  for (const std::size_t i : emptied_) {
     if (touched_[i] == 0) continue;
     std::memset(core_.inputs[i].sums_of_part(span.lane) + begin, 0, n * sizeof(std::uint32_t));
   }
@@ -260,18 +265,22 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
   auto drawn = drawn_.begin();
   for (const std::size_t i : fed_) {
     Input& input = core_.inputs[i];
-    const std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
+    std::uint32_t* const sums = gathered_[i];
+    std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
-      const std::int32_t* payloads = draws_;
+      const std::int32_t* payloads;
       if (const Draw* draw = feed.rows->draw()) {
-        (drawn++)->events += draw->payloads(step, span.lane, begin, n, draws_);
+        // The first of all goes where its products will be: less memory passes the nearest cache.
+        std::int32_t* room = base == sums ? draws_ : reinterpret_cast<std::int32_t*>(sums);
+        (drawn++)->events += draw->payloads(step, span.lane, begin, n, room);
+        payloads = room;
       } else {
         payloads = feed.rows->row(step - feed.delay, span.lane) + begin;
       }
-      core_.loops.add_products(gathered_[i], base, payloads,
-                               feed.weights.data() + (common ? 0 : begin), common, n);
-      base = gathered_[i];
+      core_.loops.take_products(sums, base, payloads, feed.weights.data() + (common ? 0 : begin),
+                                common, n);
+      base = sums;
     }
   }
 }

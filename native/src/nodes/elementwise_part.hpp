@@ -123,7 +123,8 @@ class alignas(kLineBytes) ElementwisePart {
   std::vector<Feeder> feeders_;          // channels to pull
   std::vector<std::size_t> summed_;      // inputs with sums
   std::vector<std::size_t> held_;        // array inputs
-  std::vector<std::size_t> fed_;         // inputs with feeds
+  std::vector<std::size_t> fed_;         // of these, those with feeds, which take the sums
+  std::vector<std::size_t> emptied_;     // those without, whose sums are to be cleared
   LineVector<std::uint8_t> touched_;     // per input: there is something in its sums
   LineVector<std::uint32_t*> gathered_;  // per input, for its feeds
   LineVector<Drawn> drawn_;              // feeds that are drawn here, in order

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/chunk.hpp"
 #include "kernels/hot_loops.hpp"
-#include "procgraph/kernel.h"
 
 namespace procgraph {
 
@@ -16,7 +16,7 @@ class PendingEvents {
   /// Rows are visited at least this often, or caught up with.
   static constexpr std::int64_t kPass = 4096;
 
-  /// Lists are made for up to PG_KERNEL_CHUNK synapses, into room for 16 more. Of events before the
+  /// Lists are made for up to kChunk synapses, into room for 16 more. Of events before the
   /// last few of each target there should be no more than `room`, and some for each target.
   PendingEvents(std::size_t targets, std::size_t inputs, std::size_t room, const HotLoops& loops);
 
@@ -64,7 +64,7 @@ class PendingEvents {
   std::vector<std::uint16_t> times_[kRecent];
   std::vector<std::vector<float>> values_[kRecent];  // by input
   std::vector<Old> old_;
-  std::uint16_t found_[PG_KERNEL_CHUNK];  // times of the events of a list
+  std::uint16_t found_[kChunk];  // times of the events of a list
 };
 
 }  // namespace procgraph

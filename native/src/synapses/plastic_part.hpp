@@ -62,7 +62,6 @@ class PlasticPart {
   void mark_silent(std::int64_t step) { filled_[slot(step)] = 0; }
 
  private:
-  static constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
   static constexpr std::size_t kPrefetch = 1024;  // synapses of the next row
   /// Synapses of one row.
   struct Chunk {

@@ -2,12 +2,9 @@
 
 #include <cstring>
 
+#include "kernels/chunk.hpp"
+
 namespace procgraph {
-namespace {
-
-constexpr std::size_t kChunk = PG_KERNEL_CHUNK;
-
-}  // namespace
 
 RuleFunction::RuleFunction(const RuleFunctionSpec& from, const Node& node, KernelRegistry& kernels)
     : kernel_(kernels.find(from.kernel, from.hash)),
@@ -33,6 +30,7 @@ RuleFunction::RuleFunction(const RuleFunctionSpec& from, const Node& node, Kerne
 
 void RuleFunction::call(std::size_t n) {
   const pg_kernel_args args{static_cast<std::int64_t>(n),
+                            1,
                             column_pointers_.data(),
                             variable_pointers_.data(),
                             input_pointers_.data(),

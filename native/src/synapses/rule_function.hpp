@@ -17,7 +17,7 @@ class RuleFunction {
   const std::vector<std::int32_t>& inputs() const { return sources_; }
   /// Numbers of the variables that it changes, 0 for the weight.
   const std::vector<std::size_t>& variables() const { return variables_; }
-  /// Values of an input for up to PG_KERNEL_CHUNK synapses, to be filled in before a call.
+  /// Values of an input for up to kChunk synapses, to be filled in before a call.
   float* input(std::size_t i) { return input_values_[i].data(); }
   /// Room for values of a variable that do not lie one after the other.
   float* gathered(std::size_t v) { return gathered_[v].data(); }

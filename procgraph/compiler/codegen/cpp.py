@@ -151,7 +151,9 @@ def _pointers(kernel: Kernel, used: set[str]) -> list[str]:
 
     for i, a in enumerate(kernel.columns):
         if f"column:{a.name}" in used:
-            pointer(f"column_{_identifier(a.name)}_p", _C_TYPES[a.dtype], f"args->columns[{i}]")
+            name = f"column_{_identifier(a.name)}"
+            pointer(f"{name}_p", _C_TYPES[a.dtype], f"args->columns[{i}]")
+            lines.append(f"[[maybe_unused]] const {_C_TYPES[a.dtype]} {name} = {name}_p[0];")
     for i, a in enumerate(kernel.states):
         pointer(f"state_{a.name}_p", _C_TYPES[a.dtype], f"args->states[{i}]", const=False)
     for i, a in enumerate(kernel.inputs):
@@ -169,6 +171,8 @@ def _pointers(kernel: Kernel, used: set[str]) -> list[str]:
 
 def _load(operation: Operation, kernel: Kernel) -> str:
     kind, _, name = str(operation.value).partition(":")
+    if kind == "column":
+        return f"common ? {_argument(operation)} : {_argument(operation)}_p[i]"
     pointer = f"{_argument(operation)}_p[i]"
     if kind != "input":
         return pointer
@@ -181,9 +185,13 @@ def _load(operation: Operation, kernel: Kernel) -> str:
 
 
 def render_kernel(kernel: Kernel, symbol: str) -> str:
-    """The C++ function of one kernel."""
+    """The C++ function of one kernel, with a loop of its own for columns that are one value each: these stay in registers."""
     used = {str(o.value) for o in kernel.operations if o.op == "arg"}
-    lines = [f"void {symbol}(const pg_kernel_args* args) {{"]
+    loop = f"{symbol}_loop"
+    chosen = (
+        f"args->common != 0 ? {loop}<true>(args) : {loop}<false>(args)" if kernel.columns else f"{loop}<true>(args)"
+    )
+    lines = ["template <bool common>", f"void {loop}(const pg_kernel_args* args) {{"]
     lines += [f"  {line}" for line in _pointers(kernel, used)]
     lines += ["  const std::int64_t n = args->n;", "  PG_INDEPENDENT", "  for (std::int64_t i = 0; i < n; ++i) {"]
     for index, operation in enumerate(kernel.operations):
@@ -195,7 +203,8 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
         lines.append(f"    state_{state.name}_p[i] = t{following};")
     for i, output in enumerate(kernel.outputs):
         lines.append(f"    out{i}[i] = static_cast<{_C_TYPES[output.dtype]}>(t{output.value});")
-    return "\n".join([*lines, "  }", "}"])
+    lines += ["  }", "}", f"void {symbol}(const pg_kernel_args* args) {{ {chosen}; }}"]
+    return "\n".join(lines)
 
 
 def render_table(kernels: list[Kernel], function: str) -> str:

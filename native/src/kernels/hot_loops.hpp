@@ -37,6 +37,9 @@ struct CountTable {
 };
 
 /// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
+/// Segments of so many synapses at most are short: that many words can be read at each.
+constexpr std::size_t kShortSegment = 32;
+
 struct HotLoops {
   /// acc[i] += sum over r of payloads[r] * rows[r][i].
   void (*add_rows)(std::uint32_t* acc, const std::int32_t* const* rows,

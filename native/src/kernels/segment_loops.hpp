@@ -3,6 +3,8 @@
 // Delivery of row segments, and the permutation of connectivity rules.
 #pragma once
 
+#include <cstring>
+
 #include "kernels/hot_loops.hpp"
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -47,6 +49,7 @@ void prefetch(const void* address) {
 constexpr std::size_t kAhead = 6;       // segments
 constexpr std::size_t kMostLines = 24;  // of one segment; the processor fetches the rest itself
 constexpr std::size_t kLine = 16;       // words
+constexpr std::size_t kCopied = 480;    // words of short segments at a time
 
 void prefetch_segment(const SegmentCursor& cursor, std::size_t words) {
   const std::size_t lines = words / kLine + 1;
@@ -70,43 +73,58 @@ void each_segment(SegmentCursor* cursors, std::size_t count, Words words, Body b
   }
 }
 
-void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
-                    u32 weight_shift) {
+/// Runs `body(words, n, payload)` for synapses of one word each. Short segments of single spikes
+/// are copied one behind another first, without a question: where a short loop ends is what the
+/// processor guesses wrong, and that takes as long as a dozen synapses.
+template <class Body>
+void each_word(SegmentCursor* cursors, std::size_t count, Body body) {
+  alignas(64) u32 copied[kCopied + kShortSegment];
+  std::size_t n = 0;
   each_segment<2>(
-      cursors, count, [](u32 n) { return std::size_t{n}; },
-      [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
-        u32* PG_RESTRICT sums = acc;
-        const u32 n = cursor.count;
-        const u32 payload = wrap(cursor.payload);
-        if (payload == 1) {
-          PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
-            const u32 word = words[m];
-            sums[word & target_mask] += wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
-          }
+      cursors, count, [](u32 words) { return std::size_t{words}; },
+      [&](const u32* words, const SegmentCursor& cursor) {
+        if (cursor.count > kShortSegment || cursor.payload != 1) {
+          body(words, cursor.count, wrap(cursor.payload));
           return;
         }
-        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
-          const u32 word = words[m];
-          sums[word & target_mask] +=
-              payload * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
-        }
+        std::memcpy(copied + n, words, kShortSegment * sizeof(u32));
+        n += cursor.count;
+        if (n <= kCopied) return;
+        body(copied, n, 1);
+        n = 0;
       });
+  body(copied, n, 1);
+}
+
+void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
+                    u32 weight_shift) {
+  each_word(cursors, count, [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
+    u32* PG_RESTRICT sums = acc;
+    if (payload == 1) {
+      PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
+        const u32 word = words[m];
+        sums[word & target_mask] += wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
+      }
+      return;
+    }
+    PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
+      const u32 word = words[m];
+      sums[word & target_mask] +=
+          payload * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
+    }
+  });
 }
 
 void deliver_book(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
                   u32 target_bits, const i32* book) {
-  each_segment<2>(
-      cursors, count, [](u32 n) { return std::size_t{n}; },
-      [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
-        u32* PG_RESTRICT sums = acc;
-        const i32* PG_RESTRICT weights = book;
-        const u32 n = cursor.count;
-        const u32 payload = wrap(cursor.payload);
-        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) {
-          const u32 word = words[m];
-          sums[word & target_mask] += payload * wrap(weights[word >> target_bits]);
-        }
-      });
+  each_word(cursors, count, [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
+    u32* PG_RESTRICT sums = acc;
+    const i32* PG_RESTRICT weights = book;
+    PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
+      const u32 word = words[m];
+      sums[word & target_mask] += payload * wrap(weights[word >> target_bits]);
+    }
+  });
 }
 
 void deliver_index32(u32* acc, SegmentCursor* cursors, std::size_t count) {

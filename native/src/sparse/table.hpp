@@ -57,6 +57,7 @@ class DeliveryTable {
   };
   struct alignas(kLineBytes) Partition {
     Rows rows;
+    std::size_t fetched;              // bytes of a new spike's row that are fetched at once
     std::vector<Calendar> calendars;  // by lane
   };
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "property"))
 from random_graphs import differences, run_graph
 
 STEPS = 80
-SHAPES = [(1,), (3, 5), (2, 3, 7), (600,)]  # 600: more than one chunk of the native engine
+SHAPES = [(1,), (3, 5), (2, 3, 7), (1100,)]  # 1100: more than one chunk of the native engine, and a rest
 HOST_ONLY = {
     "Gymnasium": "runs a game in Python: tests/integration",
     "VizDoom": "runs a game in Python: tests/integration",

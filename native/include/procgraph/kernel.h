@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* The largest number of elements in one call. */
-#define PG_KERNEL_CHUNK 704
+#define PG_KERNEL_CHUNK 1408
 
 /* Puts the table of a kernel library among its exported symbols. */
 #if defined(_WIN32)

@@ -6,14 +6,16 @@
 
 namespace procgraph {
 
-/// Elements are computed in chunks of this many, which the nearest cache holds; what is left over,
-/// if little, goes with the last.
+/// Many elements are computed in chunks of this many.
 constexpr std::size_t kChunk = 512;
-static_assert(kChunk <= PG_KERNEL_CHUNK);
 
-/// The next chunk of a run of which `left` elements are left.
+/// The next chunk of a run of which `left` elements are left. Few elements, which stay in a near
+/// cache from step to step, are computed in larger chunks, and a small rest goes with the last.
 constexpr std::size_t next_chunk(std::size_t left) {
-  return left <= PG_KERNEL_CHUNK ? left : kChunk;
+  constexpr std::size_t kFew = 8192;
+  if (left <= PG_KERNEL_CHUNK) return left;
+  return left <= kFew ? 2 * kChunk : kChunk;
 }
+static_assert(2 * kChunk <= PG_KERNEL_CHUNK);
 
 }  // namespace procgraph

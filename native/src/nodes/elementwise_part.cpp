@@ -152,11 +152,11 @@ void ElementwisePart::aim_fixed(const Span& span) {
   if (stays && !columns) return;
   for (std::size_t k = 0; k < moving_columns_; ++k) {
     const std::size_t i = moving_[k];
-    point(i, core_.columns.all()[i].data->data() + span.begin, kChunk * kItem);
+    point(i, core_.columns.all()[i].data->data() + span.begin, kItem);
   }
   for (std::size_t i = 0; i < core_.states.size(); ++i) {
     const std::size_t element = span.lane * core_.n + span.begin;
-    point(first_state_ + i, core_.states[i].data.data() + element * kItem, kChunk * kItem);
+    point(first_state_ + i, core_.states[i].data.data() + element * kItem, kItem);
   }
 }
 
@@ -181,14 +181,14 @@ void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
   for (const std::size_t i : held_) {
     const Input& input = core_.inputs[i];
     const std::size_t item = item_size(input.port().dtype);
-    point(first_input_ + i, input.gathered(step, span.lane) + span.begin * item, kChunk * item);
+    point(first_input_ + i, input.gathered(step, span.lane) + span.begin * item, item);
   }
   for (const std::size_t i : summed_) {
     if (touched_[i] == 0) {
       point(first_input_ + i, kZeros, 0);
     } else {
       point(first_input_ + i, core_.inputs[i].sums_of_part(span.lane) + span.begin,
-            kChunk * sizeof(std::uint32_t));
+            sizeof(std::uint32_t));
     }
   }
   for (const std::size_t i : fed_) point(first_input_ + i, gathered_[i], 0);
@@ -203,11 +203,10 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
     emitter.list->clear();
   } else if (emitter.store == Store::dense) {
     point(first_output_ + number, emitter.output->dense->row(step, lane) + element,
-          kChunk * sizeof(std::int32_t));
+          sizeof(std::int32_t));
   } else if (emitter.store == Store::array) {
     const std::size_t item = item_size(emitter.output->port().dtype);
-    point(first_output_ + number, emitter.output->array(step, lane) + element * item,
-          kChunk * item);
+    point(first_output_ + number, emitter.output->array(step, lane) + element * item, item);
   }
 }
 
@@ -221,13 +220,13 @@ void ElementwisePart::run_span(std::int64_t step, std::size_t number) {
     run_chunk(step, span, begin, n);
     begin += n;
     if (begin == span.end) break;
-    advance();
+    advance(n);
   }
 }
 
-void ElementwisePart::advance() {
+void ElementwisePart::advance(std::size_t n) {
   for (const std::size_t i : moving_) {
-    pointers_[i] = static_cast<std::byte*>(pointers_[i]) + strides_[i];
+    pointers_[i] = static_cast<std::byte*>(pointers_[i]) + n * strides_[i];
   }
 }
 

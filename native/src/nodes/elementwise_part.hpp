@@ -112,10 +112,10 @@ class alignas(kLineBytes) ElementwisePart {
   void take_feeds(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
   void call(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n);
   void store(std::int64_t step, const Span& span, std::size_t begin, std::size_t n);
-  void advance();
-  void point(std::size_t place, const void* at, std::size_t bytes_per_chunk) {
+  void advance(std::size_t n);
+  void point(std::size_t place, const void* at, std::size_t stride) {
     pointers_[place] = const_cast<void*>(at);
-    strides_[place] = bytes_per_chunk;
+    strides_[place] = stride;
   }
 
   ElementwiseCore& core_;
@@ -138,7 +138,7 @@ class alignas(kLineBytes) ElementwisePart {
   std::size_t first_state_;
   std::size_t first_input_;
   std::size_t first_output_;
-  // Columns, states, inputs, outputs; and how far each moves from chunk to chunk.
+  // Columns, states, inputs, outputs; and how far each moves from element to element.
   LineVector<void*> pointers_;
   std::vector<std::size_t> strides_;
   LineVector<const std::int32_t*> draw_pointers_;

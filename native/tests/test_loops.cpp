@@ -102,80 +102,116 @@ namespace {
 constexpr std::uint32_t kTargetBits = 9;
 constexpr std::uint32_t kTargetMask = (1u << kTargetBits) - 1;
 
-/// Segments of 0 to 70 synapses, of one or more events, as `deliver_packed` and `deliver_book` want
-/// them: a header of two words, then a word a synapse.
+struct Synapse {
+  std::uint32_t target;
+  std::uint32_t weight;  // below 2^22
+};
+
+/// Segments of 0 to 70 synapses, most of them short, for one event or several.
 struct Segments {
-  std::vector<std::uint32_t> words;
+  std::vector<std::vector<Synapse>> synapses;
+  std::vector<std::int32_t> payloads;
+  std::vector<std::uint32_t> words;  // as laid out last
   std::vector<std::size_t> begin;
   std::vector<SegmentCursor> cursors;
 
   explicit Segments(std::uint64_t seed) {
     Sequence random(seed);
-    std::vector<std::uint32_t> counts;
     for (int i = 0; i < 200; ++i) {
-      const auto n = static_cast<std::uint32_t>(random.below(i % 3 == 0 ? 71 : 20));
-      begin.push_back(words.size());
-      counts.push_back(n);
-      words.push_back(n);
-      words.push_back(1);
-      for (std::uint32_t m = 0; m < n; ++m) {
-        const auto weight = static_cast<std::uint32_t>(random.below(1u << 23));
-        words.push_back(weight << kTargetBits |
-                        static_cast<std::uint32_t>(random.below(kTargetMask + 1)));
+      std::vector<Synapse>& own = synapses.emplace_back();
+      const auto n = random.below(i % 3 == 0 ? 71 : 20);
+      for (std::int64_t m = 0; m < n; ++m) {
+        own.push_back({static_cast<std::uint32_t>(random.below(kTargetMask + 1)),
+                       static_cast<std::uint32_t>(random.below(1u << 22))});
       }
+      payloads.push_back(static_cast<std::int32_t>(random.below(8) == 0 ? random.below(9) - 4 : 1));
     }
-    words.resize(words.size() + kShortSegment);
-    for (std::size_t i = 0; i < begin.size(); ++i) {
-      const auto payload =
-          static_cast<std::int32_t>(random.below(8) == 0 ? random.below(9) - 4 : 1);
-      cursors.push_back({words.data() + begin[i], counts[i], payload});
+  }
+
+  /// Headers of `header` words, and what `put` adds for a segment.
+  template <class Put>
+  void lay_out(std::size_t header, Put put) {
+    words.clear();
+    begin.clear();
+    cursors.clear();
+    for (const auto& own : synapses) {
+      begin.push_back(words.size());
+      words.push_back(static_cast<std::uint32_t>(own.size()));
+      words.push_back(1);
+      if (header == 3) words.push_back(common);
+      put(own);
+    }
+    begin.push_back(words.size());
+    words.resize(words.size() + 2 * kShortSegment);
+    for (std::size_t i = 0; i < synapses.size(); ++i) {
+      cursors.push_back({words.data() + begin[i], words[begin[i]], payloads[i]});
     }
   }
 
   template <class Weight>
-  std::vector<std::uint32_t> sums(Weight weight) const {
-    std::vector<std::uint32_t> out(kTargetMask + 1, 7);
-    for (const SegmentCursor& cursor : cursors) {
-      for (std::uint32_t m = 0; m < cursor.count; ++m) {
-        const std::uint32_t word = cursor.at[2 + m];
-        out[word & kTargetMask] += static_cast<std::uint32_t>(cursor.payload) * weight(word);
+  void check(std::vector<std::uint32_t> found, Weight weight) const {
+    std::vector<std::uint32_t> wanted(kTargetMask + 1, 7);
+    for (std::size_t i = 0; i < synapses.size(); ++i) {
+      for (const Synapse& synapse : synapses[i]) {
+        wanted[synapse.target] += static_cast<std::uint32_t>(payloads[i]) * weight(synapse.weight);
       }
+      CHECK(cursors[i].at == words.data() + begin[i + 1]);
     }
-    return out;
+    CHECK(found == wanted);
   }
 
-  void check_moved(const std::vector<SegmentCursor>& after) const {
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      CHECK(after[i].at == cursors[i].at + 2 + cursors[i].count);
-    }
-  }
+  static constexpr std::uint32_t common = 12345;
 };
 
 }  // namespace
 
 TEST(segments_are_added_whatever_their_length) {
   const HotLoops& loops = *select_isa().loops;
-  std::vector<std::int32_t> book(1u << 23);
-  for (std::size_t i = 0; i < book.size(); ++i)
+  std::vector<std::int32_t> book(1u << 22);
+  for (std::size_t i = 0; i < book.size(); ++i) {
     book[i] = static_cast<std::int32_t>(i * 2654435761u);
+  }
+  const auto itself = [](std::uint32_t weight) { return weight; };
+  const auto common = [](std::uint32_t) { return Segments::common; };
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const Segments segments(seed);
-    std::vector<SegmentCursor> cursors = segments.cursors;
-    std::vector<std::uint32_t> sums(kTargetMask + 1, 7);
-    loops.deliver_packed(sums.data(), cursors.data(), cursors.size(), kTargetMask, kTargetBits);
-    CHECK(sums == segments.sums([](std::uint32_t word) {
-      return static_cast<std::uint32_t>(static_cast<std::int32_t>(word & ~kTargetMask) >>
-                                        kTargetBits);
-    }));
-    segments.check_moved(cursors);
-    cursors = segments.cursors;
-    sums.assign(sums.size(), 7);
-    loops.deliver_book(sums.data(), cursors.data(), cursors.size(), kTargetMask, kTargetBits,
+    Segments s(seed);
+    const auto sums = [] { return std::vector<std::uint32_t>(kTargetMask + 1, 7); };
+    const auto joined = [&](const std::vector<Synapse>& own) {
+      for (const Synapse& x : own) s.words.push_back(x.weight << kTargetBits | x.target);
+    };
+    s.lay_out(2, joined);
+    auto found = sums();
+    loops.deliver_packed(found.data(), s.cursors.data(), s.cursors.size(), kTargetMask,
+                         kTargetBits);
+    s.check(found, itself);
+    s.lay_out(2, joined);
+    found = sums();
+    loops.deliver_book(found.data(), s.cursors.data(), s.cursors.size(), kTargetMask, kTargetBits,
                        book.data());
-    CHECK(sums == segments.sums([&](std::uint32_t word) {
-      return static_cast<std::uint32_t>(book[word >> kTargetBits]);
-    }));
-    segments.check_moved(cursors);
+    s.check(found, [&](std::uint32_t weight) { return static_cast<std::uint32_t>(book[weight]); });
+    s.lay_out(2, [&](const std::vector<Synapse>& own) {
+      for (const Synapse& x : own) s.words.insert(s.words.end(), {x.target, x.weight});
+    });
+    found = sums();
+    loops.deliver_wide(found.data(), s.cursors.data(), s.cursors.size());
+    s.check(found, itself);
+    s.lay_out(3, [&](const std::vector<Synapse>& own) {
+      for (const Synapse& x : own) s.words.push_back(x.target);
+    });
+    found = sums();
+    loops.deliver_index32(found.data(), s.cursors.data(), s.cursors.size());
+    s.check(found, common);
+    s.lay_out(3, [&](const std::vector<Synapse>& own) {
+      const std::size_t at = s.words.size();
+      s.words.resize(at + (own.size() + 1) / 2);
+      for (std::size_t m = 0; m < own.size(); ++m) {
+        reinterpret_cast<std::uint16_t*>(s.words.data() + at)[m] =
+            static_cast<std::uint16_t>(own[m].target);
+      }
+    });
+    found = sums();
+    loops.deliver_index16(found.data(), s.cursors.data(), s.cursors.size());
+    s.check(found, common);
   }
 }
 

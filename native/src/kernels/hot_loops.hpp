@@ -36,10 +36,10 @@ struct CountTable {
   const std::uint16_t* open = nullptr;
 };
 
-/// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
-/// Segments of so many synapses at most are short: that many words can be read at each.
+/// Segments of so many synapses at most are short: behind the begin of each, that many can be read.
 constexpr std::size_t kShortSegment = 32;
 
+/// The hand-written inner loops, compiled once per instruction set. Sums wrap modulo 2^32.
 struct HotLoops {
   /// acc[i] += sum over r of payloads[r] * rows[r][i].
   void (*add_rows)(std::uint32_t* acc, const std::int32_t* const* rows,

@@ -49,7 +49,8 @@ void prefetch(const void* address) {
 constexpr std::size_t kAhead = 6;       // segments
 constexpr std::size_t kMostLines = 24;  // of one segment; the processor fetches the rest itself
 constexpr std::size_t kLine = 16;       // words
-constexpr std::size_t kCopied = 480;    // words of short segments at a time
+constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kCopied = 480;  // words of short segments at a time
 
 void prefetch_segment(const SegmentCursor& cursor, std::size_t words) {
   const std::size_t lines = words / kLine + 1;
@@ -73,32 +74,45 @@ void each_segment(SegmentCursor* cursors, std::size_t count, Words words, Body b
   }
 }
 
-/// Runs `body(words, n, payload)` for synapses of one word each. Short segments of single spikes
-/// are copied one behind another first, without a question: where a short loop ends is what the
+/// Runs `body(synapses, n, value)`, with the value of a segment. Short ones of the same value are
+/// copied one behind another first, without a question: where a short loop ends is what the
 /// processor guesses wrong, and that takes as long as a dozen synapses.
-template <class Body>
-void each_word(SegmentCursor* cursors, std::size_t count, Body body) {
-  alignas(64) u32 copied[kCopied + kShortSegment];
+template <std::size_t kHeader, class Synapse, class Value, class Body>
+void each_run(SegmentCursor* cursors, std::size_t count, Value value_of, Body body) {
+  constexpr std::size_t kOneLine = kLineBytes / sizeof(Synapse);
+  constexpr std::size_t kSecond = kShortSegment > kOneLine ? kShortSegment - kOneLine : 0;
+  alignas(64) Synapse copied[kCopied + kShortSegment];
   std::size_t n = 0;
-  each_segment<2>(
-      cursors, count, [](u32 words) { return std::size_t{words}; },
+  u32 value = 0;
+  each_segment<kHeader>(
+      cursors, count, [](u32 size) { return (size * sizeof(Synapse) + 3) / sizeof(u32); },
       [&](const u32* words, const SegmentCursor& cursor) {
-        if (cursor.count > kShortSegment || cursor.payload != 1) {
-          body(words, cursor.count, wrap(cursor.payload));
+        const u32 own = value_of(words, cursor);
+        if (cursor.count > kShortSegment) {
+          body(reinterpret_cast<const Synapse*>(words), std::size_t{cursor.count}, own);
           return;
         }
-        std::memcpy(copied + n, words, kShortSegment * sizeof(u32));
+        if (own != value || n > kCopied) {
+          body(copied, n, value);
+          n = 0;
+          value = own;
+        }
+        std::memcpy(copied + n, words, kLineBytes);
+        if (cursor.count > kOneLine) {
+          std::memcpy(copied + n + kOneLine, words + kLine, sizeof copied[0] * kSecond);
+        }
         n += cursor.count;
-        if (n <= kCopied) return;
-        body(copied, n, 1);
-        n = 0;
       });
-  body(copied, n, 1);
+  body(copied, n, value);
+}
+
+u32 payload_of(const u32*, const SegmentCursor& cursor) {
+  return wrap(cursor.payload);
 }
 
 void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
                     u32 weight_shift) {
-  each_word(cursors, count, [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
+  const auto add = [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
     u32* PG_RESTRICT sums = acc;
     if (payload == 1) {
       PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
@@ -112,60 +126,57 @@ void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 tar
       sums[word & target_mask] +=
           payload * wrap(static_cast<i32>(word & ~target_mask) >> weight_shift);
     }
-  });
+  };
+  each_run<2, u32>(cursors, count, payload_of, add);
 }
 
 void deliver_book(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
                   u32 target_bits, const i32* book) {
-  each_word(cursors, count, [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
+  const auto add = [=](const u32* PG_RESTRICT words, std::size_t n, u32 payload) {
     u32* PG_RESTRICT sums = acc;
     const i32* PG_RESTRICT weights = book;
     PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
       const u32 word = words[m];
       sums[word & target_mask] += payload * wrap(weights[word >> target_bits]);
     }
-  });
+  };
+  each_run<2, u32>(cursors, count, payload_of, add);
+}
+
+/// Targets alone; the weight of a segment is in its header.
+template <class Target>
+void deliver_index(u32* acc, SegmentCursor* cursors, std::size_t count) {
+  const auto value_of = [](const u32* words, const SegmentCursor& cursor) {
+    return words[-1] * wrap(cursor.payload);
+  };
+  const auto add = [=](const Target* PG_RESTRICT targets, std::size_t n, u32 value) {
+    u32* PG_RESTRICT sums = acc;
+    PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) sums[targets[m]] += value;
+  };
+  each_run<3, Target>(cursors, count, value_of, add);
 }
 
 void deliver_index32(u32* acc, SegmentCursor* cursors, std::size_t count) {
-  each_segment<3>(
-      cursors, count, [](u32 n) { return std::size_t{n}; },
-      [=](const u32* PG_RESTRICT targets, const SegmentCursor& cursor) {
-        u32* PG_RESTRICT sums = acc;
-        const u32 value = targets[-1] * wrap(cursor.payload);
-        const u32 n = cursor.count;
-        PG_UNROLL_SOME for (u32 m = 0; m < n; ++m) sums[targets[m]] += value;
-      });
+  deliver_index<u32>(acc, cursors, count);
 }
 
 void deliver_index16(u32* acc, SegmentCursor* cursors, std::size_t count) {
-  each_segment<3>(
-      cursors, count, [](u32 n) { return (std::size_t{n} + 1) / 2; },
-      [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
-        u32* PG_RESTRICT sums = acc;
-        const u32 value = words[-1] * wrap(cursor.payload);
-        const u32 n = cursor.count;
-        const u32 pairs = n / 2;
-        PG_UNROLL_SOME for (u32 m = 0; m < pairs; ++m) {
-          const u32 word = words[m];
-          sums[word & 0xFFFF] += value;
-          sums[word >> 16] += value;
-        }
-        if (n % 2 != 0) sums[words[pairs] & 0xFFFF] += value;
-      });
+  deliver_index<std::uint16_t>(acc, cursors, count);
 }
 
+struct WideSynapse {
+  u32 target;
+  u32 weight;
+};
+
 void deliver_wide(u32* acc, SegmentCursor* cursors, std::size_t count) {
-  each_segment<2>(
-      cursors, count, [](u32 n) { return 2 * std::size_t{n}; },
-      [=](const u32* PG_RESTRICT words, const SegmentCursor& cursor) {
-        u32* PG_RESTRICT sums = acc;
-        const std::size_t n = cursor.count;
-        const u32 payload = wrap(cursor.payload);
-        PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
-          sums[words[2 * m]] += payload * words[2 * m + 1];
-        }
-      });
+  const auto add = [=](const WideSynapse* PG_RESTRICT synapses, std::size_t n, u32 payload) {
+    u32* PG_RESTRICT sums = acc;
+    PG_UNROLL_SOME for (std::size_t m = 0; m < n; ++m) {
+      sums[synapses[m].target] += payload * synapses[m].weight;
+    }
+  };
+  each_run<2, WideSynapse>(cursors, count, payload_of, add);
 }
 
 /// Place in a ring; at most one turn behind its end.

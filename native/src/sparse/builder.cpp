@@ -237,7 +237,8 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
     if (rows[part].used > kMostWords) {
       throw Error(ErrorKind::argument, "engine", "one source port has more than 8 GiB of synapses");
     }
-    const std::size_t room = static_cast<std::size_t>(rows[part].used) + kShortSegment;
+    const std::size_t beyond = layout_.body_words(kShortSegment);
+    const std::size_t room = static_cast<std::size_t>(rows[part].used) + beyond;
     rows[part].words = os::Pages(room * sizeof(std::uint32_t));
   }
   parallel_for(

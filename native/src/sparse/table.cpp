@@ -10,13 +10,16 @@
 namespace procgraph {
 namespace {
 
-/// The mean row, if it is short: then rows stay in a near cache until their last segment is due.
-/// Long ones would drive each other out.
-std::size_t fetched_of(const Rows& rows) {
-  constexpr std::size_t kMostBytes = 4096;
+/// Bytes of a mean row, if the rows of all spikes that are usually under way stay in a near cache,
+/// beside a book of weights, until their last segments are due; otherwise 0: rows would drive each
+/// other out.
+std::size_t fetched_of(const Rows& rows, const Layout& layout, std::int32_t longest) {
+  constexpr std::size_t kNear = 512 * 1024;  // bytes
   if (rows.begin.empty()) return 0;
   const std::size_t mean = sizeof(std::uint32_t) * rows.used / rows.begin.size();
-  return mean <= kMostBytes ? mean : 0;
+  const std::size_t spikes = std::max<std::size_t>(rows.begin.size() / 1000, 1);  // of a step
+  const std::size_t book = sizeof(std::int32_t) * layout.book.size();
+  return book + mean * spikes * static_cast<std::size_t>(longest) <= kNear ? mean : 0;
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
   TableBuilder builder(members, source_->port().n, cuts, *loops_, options);
   layout_ = builder.layout();
   for (Rows& rows : builder.build(progress)) {
-    const std::size_t fetched = fetched_of(rows);
+    const std::size_t fetched = fetched_of(rows, layout_, longest_);
     parts_.push_back({std::move(rows), fetched, std::vector<Calendar>(lanes_)});
   }
   bucket_mask_ = std::bit_ceil(static_cast<std::uint64_t>(longest_) + 1) - 1;

@@ -83,6 +83,15 @@ using u32 = std::uint32_t;
   std::memcpy(&value, &a, sizeof value);
   return value;
 }
+// One value for all elements, or that of element i.
+template <bool common, class T>
+T column(T value, const T* values, std::int64_t i) {
+  if constexpr (common) {
+    return value;
+  } else {
+    return values[i];
+  }
+}
 [[maybe_unused]] inline i32 select(bool m, i32 a, i32 b) { return m ? a : b; }
 [[maybe_unused]] inline float select(bool m, float a, float b) { return m ? a : b; }
 [[maybe_unused]] inline i32 to_int(float a) {
@@ -172,7 +181,8 @@ def _pointers(kernel: Kernel, used: set[str]) -> list[str]:
 def _load(operation: Operation, kernel: Kernel) -> str:
     kind, _, name = str(operation.value).partition(":")
     if kind == "column":
-        return f"common ? {_argument(operation)} : {_argument(operation)}_p[i]"
+        name = _argument(operation)
+        return f"column<common>({name}, {name}_p, i)"
     pointer = f"{_argument(operation)}_p[i]"
     if kind != "input":
         return pointer
@@ -188,9 +198,9 @@ def render_kernel(kernel: Kernel, symbol: str) -> str:
     """The C++ function of one kernel, with a loop of its own for columns that are one value each: these stay in registers."""
     used = {str(o.value) for o in kernel.operations if o.op == "arg"}
     loop = f"{symbol}_loop"
-    chosen = (
-        f"args->common != 0 ? {loop}<true>(args) : {loop}<false>(args)" if kernel.columns else f"{loop}<true>(args)"
-    )
+    chosen = f"{loop}<true>(args)"
+    if kernel.columns:
+        chosen = f"if (args->common != 0) {chosen}; else {loop}<false>(args)"
     lines = ["template <bool common>", f"void {loop}(const pg_kernel_args* args) {{"]
     lines += [f"  {line}" for line in _pointers(kernel, used)]
     lines += ["  const std::int64_t n = args->n;", "  PG_INDEPENDENT", "  for (std::int64_t i = 0; i < n; ++i) {"]

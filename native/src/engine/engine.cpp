@@ -89,6 +89,8 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     auto* synapse = dynamic_cast<SynapseNode*>(node.get());
     if (synapse != nullptr) synapse->join_tables(*tables);
   }
+  use_rows();  // nodes that take payloads from rows follow a delivery, which moves the cuts
+  tables->cut();
   const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
   build_options.threads = options.build_threads > 0 ? options.build_threads : cores;
   build_options.progress = std::move(options.progress);
@@ -125,12 +127,16 @@ void Engine::Impl::refresh_tables() {
   if (tables->stale()) tables->refresh(step, build_options);
 }
 
-void Engine::Impl::replan() {
-  bool changed = plan == nullptr;
+bool Engine::Impl::use_rows() {
+  bool changed = false;
   for (auto& node : nodes) {
     for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
   }
-  if (changed) plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
+  return changed;
+}
+
+void Engine::Impl::replan() {
+  if (use_rows() || plan == nullptr) plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
 }
 
 void Engine::Impl::list_events() {

@@ -23,6 +23,8 @@ struct Engine::Impl {
   void join_channels();
   void place_sums();
   void refresh_tables();
+  /// Keeps events in rows where it can (see dense_events.hpp); true if that changed something.
+  bool use_rows();
   /// Decides anew how events are kept and who does what.
   void replan();
   /// Makes lists of all events, until the next plan is made.

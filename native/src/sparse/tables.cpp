@@ -91,7 +91,6 @@ SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t thread
                            const HotLoops& loops)
     : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1) {
   group(nodes, loops);
-  cut();
 }
 
 void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
@@ -131,8 +130,6 @@ double SparseTables::cost() const {
   return kSynapse * synapses;
 }
 
-/// Cuts the arena so that each partition has about the same work with deliveries and with the ticks
-/// that follow on the same thread.
 void SparseTables::cut() {
   std::vector<double> density(arena_.stride() / kLine + 1);
   double total = 0;

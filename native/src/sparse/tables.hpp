@@ -33,6 +33,9 @@ class SparseTables {
   /// After the events of the sources were replaced.
   void restart(std::int64_t step);
 
+  /// Cuts the arena so that each partition has about the same work with deliveries and with the
+  /// ticks that follow on the same thread. Once it is known which do, before the tables are built.
+  void cut();
   /// One partition, where nothing is run by several threads. Before the tables are built.
   void stay_whole();
   /// As many as threads, or one where the step is too short to be shared.
@@ -52,7 +55,6 @@ class SparseTables {
 
  private:
   void group(const Nodes& nodes, const HotLoops& loops);
-  void cut();
   void list_targets();
   void tell_targets(bool after_step);
 

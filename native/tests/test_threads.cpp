@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "engine/task_range.hpp"
+#include "engine/thread_pool.hpp"
 #include "graphs.hpp"
 #include "procgraph/engine.hpp"
 #include "same.hpp"
@@ -111,6 +112,69 @@ Builder dense_network(std::int64_t n) {
   return b;
 }
 
+/// Two populations that drive each other, one with a delay of a step and one with longer ones.
+Builder recurrent_network(std::int64_t n) {
+  Builder b;
+  const int a = b.node(bernoulli(b, "a", n, 0.2));
+  const int c = b.node(lif(b, "c", n, 0.9f, 0.4f));
+  const int d = b.node(lif(b, "d", n, 0.8f, 0.3f));
+  const int i = b.node(sparse(b, "i", n, n, 1));
+  const int u = b.node(sparse(b, "u", n, n, 1));
+  const int v = b.node(sparse(b, "v", n, n, 4));
+  const int w = b.node(sparse(b, "w", n, n, 1));
+  b.join({.src = a, .dst = i});
+  b.join({.src = i, .dst = c});
+  b.join({.src = c, .dst = u});
+  b.join({.src = c, .dst = v});
+  b.join({.src = u, .dst = d});
+  b.join({.src = v, .dst = c});
+  b.join({.src = d, .dst = w});
+  b.join({.src = w, .dst = c});
+  for (const int synapses : {i, u, v, w}) b.schedule("emit", synapses);
+  for (const int node : {a, c, d}) b.schedule(node);
+  for (const int synapses : {i, u, v, w}) b.schedule("absorb", synapses);
+  return b;
+}
+
+/// Counts what is done of rounds, and looks at what must have been done before.
+class CountedRounds final : public Rounds {
+ public:
+  CountedRounds(int threads, std::uint32_t first)
+      : first_(first), main_(static_cast<std::size_t>(threads)), tail_(main_.size()) {}
+
+  void main(std::uint32_t round, int share) override {
+    const std::uint32_t n = number(round);
+    for (auto& other : main_) wrong_ += other.load() != n && other.load() != n + 1;
+    wrong_ += main_[at(share)]++ != n || tail_[at(share)] != n || alone_ != (n + 2) / 3;
+  }
+  void tail(std::uint32_t round, int share) override {
+    const std::uint32_t n = number(round);
+    wrong_ += main_[at(share)] != n + 1 || tail_[at(share)]++ != n;
+  }
+  bool alone_before(std::uint32_t round) const override { return number(round) % 3 == 1; }
+  void alone(std::uint32_t round) override {
+    for (auto& other : main_) wrong_ += other.load() != number(round);
+    ++alone_;
+  }
+
+  int wrong() const { return wrong_; }
+  bool all(std::uint32_t rounds) const {
+    const auto done = [&](const auto& count) { return count == rounds; };
+    return std::all_of(main_.begin(), main_.end(), done) &&
+           std::all_of(tail_.begin(), tail_.end(), done);
+  }
+
+ private:
+  static std::size_t at(int share) { return static_cast<std::size_t>(share); }
+  std::uint32_t number(std::uint32_t round) const { return (round - first_) % ThreadPool::kRounds; }
+
+  std::uint32_t first_;
+  std::vector<std::atomic<std::uint32_t>> main_;
+  std::vector<std::atomic<std::uint32_t>> tail_;
+  std::atomic<std::uint32_t> alone_{0};
+  std::atomic<int> wrong_{0};
+};
+
 struct Result {
   State state;
   Recording events;
@@ -181,6 +245,23 @@ TEST(a_task_is_taken_once) {
   for (std::uint32_t i = 0; i < kTasks; ++i) CHECK_EQUAL(taken[i].load(), i < 5 ? 0 : 1);
 }
 
+TEST(rounds_wait_for_those_before) {
+  // The last begin before a number overflows: that of a piece, and that of a round.
+  for (const std::uint32_t first : {1u, ThreadPool::kRounds - 5, UINT32_MAX - 5}) {
+    for (const int threads : kThreads) {
+      ThreadPool pool(threads, first);
+      CountedRounds rounds(threads, first);
+      std::uint32_t done = 0;
+      for (const std::uint32_t count : {3, 12, 600}) {
+        pool.run(rounds, count);
+        done += count;
+        CHECK(rounds.all(done));
+      }
+      CHECK_EQUAL(rounds.wrong(), 0);
+    }
+  }
+}
+
 TEST(threads_do_not_change_a_bit) {
   check_same(30'000, 1);
 }
@@ -199,6 +280,25 @@ TEST(threads_do_not_change_small_graphs) {
       Engine many(program, 5, batch, KernelRegistry::process(), EngineOptions{.threads = threads});
       many.run(100);
       CHECK(same(one.export_state(), many.export_state()));
+    }
+  }
+}
+
+TEST(threads_run_many_steps_at_once) {
+  for (const std::int64_t n : {200, 9'000}) {
+    const auto program = recurrent_network(n).load();
+    for (const std::int32_t batch : {1, 3}) {
+      Engine one(program, 5, batch);
+      for (int i = 0; i < 130; ++i) one.run(1);
+      CHECK(one.stats().nodes["d"].events > n);
+      for (const int threads : kThreads) {
+        Engine many(program, 5, batch, KernelRegistry::process(),
+                    EngineOptions{.threads = threads});
+        many.run(100);
+        many.run(30);
+        CHECK(same(one.export_state(), many.export_state()));
+        CHECK_EQUAL(one.stats().nodes["d"].events, many.stats().nodes["d"].events);
+      }
     }
   }
 }

@@ -31,30 +31,34 @@ std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& con
   return make_argmax(spec, context);
 }
 
-/// Looks at the clock rarely enough to cost nothing and often enough to keep the budget.
-class Budget {
+/// Steps until the next look at the clock and at interrupts: enough to cost nothing, and few enough
+/// to keep the budget.
+class Turns {
  public:
-  explicit Budget(std::int64_t nanoseconds) : limited_(nanoseconds > 0) {
+  explicit Turns(std::int64_t budget_ns) : limited_(budget_ns > 0) {
     if (!limited_) return;
     last_ = Clock::now();
-    end_ = last_ + std::chrono::nanoseconds(nanoseconds);
+    end_ = last_ + std::chrono::nanoseconds(budget_ns);
   }
 
-  bool used_up() {
-    if (!limited_ || --until_check_ > 0) return false;
+  std::int64_t steps() const { return steps_; }
+  /// After a turn; false if the budget is used up.
+  bool next() {
+    constexpr std::int64_t kMost = 64;
+    constexpr auto kLong = std::chrono::milliseconds(5);
     const auto now = Clock::now();
-    const bool short_turn = now - last_ < std::chrono::microseconds(10);
-    turn_ = short_turn ? std::min(turn_ * 2, 64) : std::max(turn_ / 2, 1);
-    until_check_ = turn_;
+    const auto taken = std::max<Clock::duration>(now - last_, std::chrono::nanoseconds(1));
     last_ = now;
-    return now >= end_;
+    const std::int64_t left = limited_ ? (end_ - now) * steps_ / taken : kMost;
+    steps_ = taken < kLong ? std::min(steps_ * 2, kMost) : steps_ / 2;
+    steps_ = std::max(std::min(steps_, left), std::int64_t{1});
+    return !limited_ || now < end_;
   }
 
  private:
   using Clock = std::chrono::steady_clock;
   bool limited_;
-  int turn_ = 1;
-  int until_check_ = 1;
+  std::int64_t steps_ = 1;
   Clock::time_point last_;
   Clock::time_point end_;
 };
@@ -136,7 +140,8 @@ bool Engine::Impl::use_rows() {
 }
 
 void Engine::Impl::replan() {
-  if (use_rows() || plan == nullptr) plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
+  if (use_rows() || plan == nullptr)
+    plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
 }
 
 void Engine::Impl::list_events() {
@@ -222,25 +227,40 @@ std::int64_t Engine::Impl::run(std::int64_t steps, std::int64_t budget_ns) {
 }
 
 void Engine::Impl::run_until(std::int64_t end, std::int64_t budget_ns) {
-  Budget budget(budget_ns);
-  while (step < end) {
-    if (interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false)) break;
-    run_step();
-    if (budget.used_up()) break;
+  Turns turns(budget_ns);
+  while (!(interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false))) {
+    const std::int64_t last = std::min(end, step + turns.steps());
+    while (step < last) run_steps(last - step);
+    if (step == end || !turns.next()) return;
   }
 }
 
-void Engine::Impl::run_step() {
+/// One step, or more if none of them needs anything of the caller. At most `most`.
+void Engine::Impl::run_steps(std::int64_t most) {
+  const std::int64_t begin = step;
   try {
     begin_hosts();
-    tables->announce(step);
-    plan->run(step);
-    for (auto& recorder : recorders) recorder->sample(step);
+    plan->run(step, std::min({most, tables->announce(step, plan->threads() > 1), steps_at_once()}));
+    record(begin);
   } catch (const std::exception& error) {
     failure = error.what();
+    record(begin);
     throw;
   }
-  ++step;
+}
+
+/// What recorders look at, of the steps from `begin` on that are done.
+void Engine::Impl::record(std::int64_t begin) {
+  for (std::int64_t done = begin; done < step; ++done) {
+    for (auto& recorder : recorders) recorder->sample(done);
+  }
+}
+
+std::int64_t Engine::Impl::steps_at_once() const {
+  if (!hosts.empty()) return 1;
+  std::int64_t steps = INT64_MAX;
+  for (const auto& recorder : recorders) steps = std::min(steps, recorder->patience(step));
+  return steps;
 }
 
 /// Host nodes that have not begun this step do not tick in it: they only take in what arrives.

@@ -32,7 +32,9 @@ struct Engine::Impl {
   std::int64_t run(std::int64_t steps, std::int64_t budget_ns);
   std::int64_t last_step(std::int64_t steps) const;
   void run_until(std::int64_t end, std::int64_t budget_ns);
-  void run_step();
+  std::int64_t steps_at_once() const;
+  void run_steps(std::int64_t most);
+  void record(std::int64_t begin);
   void begin_hosts();
   void check_usable() const;
   void check_begun() const;

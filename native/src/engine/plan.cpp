@@ -1,7 +1,6 @@
 #include "engine/plan.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 
 #include "engine/channel.hpp"
@@ -64,19 +63,33 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   if (threads > 1) {
     for (Jobs& jobs : levels(schedule)) add_phase(std::move(jobs));
   }
+  const auto lists = static_cast<std::size_t>(threads_);
+  failures_ = std::vector<Failure>(lists);
   if (threads_ > 1) {
-    failures_ = std::vector<Failure>(static_cast<std::size_t>(threads_));
-    ranges_ = std::vector<TaskRange>(failures_.size());
+    early_ = early_deliveries(schedule);
+    ranges_ = std::vector<TaskRange>(lists);
+    lent_ = std::vector<Lent>(lists);
     return;
   }
-  phases_.assign(1, {std::vector<List>(1)});
-  Tasks& list = phases_[0].lists[0].tasks;
-  for (const Job& job : deliveries()) list.push_back(job.task);
+  after_.clear();
+  for (const Job& job : deliveries()) after_.push_back(job.task);
   for (const Entry& entry : schedule) {
     entry.node->divide(1, nullptr);
     if (entry.node->idle(entry.action)) continue;
-    list.push_back({entry.node, nullptr, 0, 0, entry.action, Share::whole});
+    after_.push_back({entry.node, nullptr, 0, 0, entry.action, Share::whole});
   }
+}
+
+/// True if whoever takes delivered sums does so on the thread that delivers them, in the same
+/// round: then a thread that is done with that knows that its sums are free for the next step.
+bool Plan::early_deliveries(const std::vector<Entry>& schedule) const {
+  const auto waits = [](const Entry& entry) {
+    const auto& inputs = entry.node->inputs;
+    return !entry.node->follows_delivery() &&
+           std::any_of(inputs.begin(), inputs.end(), [](const Input& i) { return i.delivered(); });
+  };
+  return !tables_.tables().empty() && tables_.partitions() > 1 &&
+         std::none_of(schedule.begin(), schedule.end(), waits);
 }
 
 std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
@@ -157,11 +170,11 @@ void Plan::add_phase(Jobs&& jobs) {
   if (shares.size() > 1 && alone - longest >= grain().nanoseconds) {
     threads_ = std::max(threads_, static_cast<int>(shares.size()));
     Phase& phase = phases_.emplace_back();
+    phase.before.swap(after_);
     for (const Jobs& share : shares) phase.lists.push_back(list_of(share));
     return;
   }
-  if (phases_.empty() || phases_.back().lists.size() > 1) phases_.push_back({std::vector<List>(1)});
-  for (const Job& job : jobs) phases_.back().lists[0].tasks.push_back(job.task);
+  for (const Job& job : jobs) after_.push_back(job.task);
 }
 
 /// True if the job may run on any thread, at any time within the level once the thread that it was
@@ -173,6 +186,8 @@ bool Plan::movable(const Job& job) {
 Plan::List Plan::list_of(Jobs jobs) {
   const auto rest =
       std::stable_partition(jobs.begin(), jobs.end(), [](const Job& job) { return !movable(job); });
+  // From the back, small ones are taken over first: they make up for small differences.
+  std::stable_sort(rest, jobs.end(), [](const Job& a, const Job& b) { return a.cost > b.cost; });
   List list;
   const bool many = jobs.size() >= TaskRange::kMost;
   list.bound = static_cast<std::uint32_t>((many ? jobs.end() : rest) - jobs.begin());
@@ -256,131 +271,8 @@ double Plan::bound(const Jobs& jobs) {
   return std::max(sum, largest);
 }
 
-void Plan::run_task(const Task& task, std::int64_t step) {
-  switch (task.share) {
-    case Share::whole:
-      task.node->act(task.action, step);
-      return;
-    case Share::prologue:
-      task.node->prologue(step);
-      return;
-    case Share::part:
-      task.node->run_part(task.action, step, task.part);
-      if (task.countdown->open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-      task.countdown->open.store(task.countdown->parts, std::memory_order_relaxed);
-      task.node->epilogue(task.action, step);
-      return;
-    case Share::delivery:
-      tables_.deliver(step, task.part);
-  }
-}
-
-void Plan::run_profiled(const Task& task, std::int64_t step) {
-  using Clock = std::chrono::steady_clock;
-  const auto begin = Clock::now();
-  run_task(task, step);
-  const std::chrono::nanoseconds taken = Clock::now() - begin;
-  auto& spent = task.node != nullptr ? task.node->spent : tables_.spent;
-  spent.fetch_add(taken.count(), std::memory_order_relaxed);
-}
-
-void Plan::run_list(const Tasks& tasks, std::int64_t step) {
-  if (profiled_) {
-    for (const Task& task : tasks) run_profiled(task, step);
-  } else {
-    for (const Task& task : tasks) run_task(task, step);
-  }
-}
-
-void Plan::run(std::int64_t step) {
-  try {
-    for (const Phase& phase : phases_) {
-      if (phase.lists.size() > 1) {
-        run_parallel(phase, step);
-        continue;
-      }
-      run_list(phase.lists[0].tasks, step);
-    }
-  } catch (...) {
-    recover();
-    throw;
-  }
-}
-
-void Plan::run_share(const Call& call, int thread) {
-  auto& plan = *static_cast<Plan*>(call.context);
-  plan.run_own(call, thread);
-  plan.help(call, thread);
-}
-
-void Plan::run_own(const Call& call, int thread) {
-  const List& list =
-      static_cast<const Phase*>(call.detail)->lists[static_cast<std::size_t>(thread)];
-  for (std::uint32_t i = 0; i < list.bound; ++i) attempt(list.tasks[i], call.step, thread);
-  TaskRange& range = ranges_[static_cast<std::size_t>(thread)];
-  const auto end = static_cast<std::uint32_t>(list.tasks.size());
-  const bool some = list.bound < end;
-  range.open(call.round, some ? list.bound : 0, some ? end : 0);
-  while (const auto next = range.take_first(call.round)) {
-    attempt(list.tasks[*next], call.step, thread);
-  }
-}
-
-/// Takes over what others have not come to. Waits for a while for those who are still busy with
-/// what only they may do.
-void Plan::help(const Call& call, int thread) {
-  const std::vector<List>& lists = static_cast<const Phase*>(call.detail)->lists;
-  Spinning spinning = pool_->spinning();
-  bool busy = true;
-  while (busy) {
-    busy = false;
-    for (std::size_t other = 0; other < lists.size(); ++other) {
-      if (static_cast<int>(other) == thread) continue;
-      TaskRange& range = ranges_[other];
-      while (const auto last = range.take_last(call.round)) {
-        attempt(lists[other].tasks[*last], call.step, thread);
-      }
-      busy |= !range.opened(call.round) && pool_->has_begun(static_cast<int>(other));
-    }
-    busy = busy && spinning.again();
-  }
-}
-
-/// All tasks are tried, so that what is reported does not depend on who comes to what.
-void Plan::attempt(const Task& task, std::int64_t step, int thread) {
-  try {
-    profiled_ ? run_profiled(task, step) : run_task(task, step);
-  } catch (...) {
-    Failure& failure = failures_[static_cast<std::size_t>(thread)];
-    if (failure.error && failure.order < task.order) return;
-    failure.error = std::current_exception();
-    failure.order = task.order;
-  }
-}
-
-void Plan::run_parallel(const Phase& phase, std::int64_t step) {
-  if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
-  pool_->run(static_cast<int>(phase.lists.size()), {run_share, this, &phase, step, ++round_});
-  const Failure* first = nullptr;
-  for (const Failure& failure : failures_) {
-    if (failure.error && (first == nullptr || failure.order < first->order)) first = &failure;
-  }
-  if (first != nullptr) std::rethrow_exception(first->error);
-}
-
-/// After a failure, which leaves parts open.
-void Plan::recover() {
-  for (Countdown& countdown : countdowns_) countdown.open = countdown.parts;
-  for (Failure& failure : failures_) failure.error = nullptr;
-}
-
 void Plan::skip(std::int64_t steps) {
   for (RuntimeNode* node : idle_) node->skip(steps);
-}
-
-std::size_t Plan::parallel_phases() const {
-  return static_cast<std::size_t>(std::count_if(
-      phases_.begin(), phases_.end(), [](const Phase& phase) { return phase.lists.size() > 1; }));
 }
 
 }  // namespace procgraph

@@ -22,7 +22,9 @@ namespace procgraph {
 /// independent of each other, but for those that follow each other on one thread. A level that is
 /// worth it becomes a parallel phase, in which each thread has a list of tasks; the others are run
 /// by the caller, without a word to the other threads. A thread that is done with its list takes
-/// over tasks of others that may move. Bits do not depend on any of this.
+/// over tasks of others that may move. Several steps may be run at once: then nobody waits for the
+/// caller between them, and a thread may deliver what has long been on its way to its neurons
+/// before it waits for what the others have emitted just now. Bits do not depend on any of this.
 class Plan {
  public:
   struct Entry {
@@ -33,15 +35,16 @@ class Plan {
   /// Divides the nodes for `threads` threads; `profiled`: notes what each node takes.
   Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled);
 
-  /// One step of all actions. Throws what the first failing task in the order of the plan throws.
-  void run(std::int64_t step);
+  /// Steps of all actions, from `step` on, which counts those that are done. Throws what the first
+  /// failing task in the order of the plan throws.
+  void run(std::int64_t& step, std::int64_t steps);
   /// Ends the threads; the next step that needs them starts them anew.
   void release_threads() noexcept { pool_.reset(); }
   /// Moves on the clocks of nodes that are left out because they are idle.
   void skip(std::int64_t steps);
   /// Threads that have something to do.
   int threads() const { return threads_; }
-  std::size_t parallel_phases() const;
+  std::size_t parallel_phases() const { return phases_.size(); }
 
  private:
   /// Parts of an action that are still to be finished in this step.
@@ -73,13 +76,22 @@ class Plan {
     Tasks tasks;
     std::uint32_t bound = 0;
   };
+  /// A round of the thread pool, with what the caller does alone before it.
   struct Phase {
-    std::vector<List> lists;  // per thread; one list: run by the caller alone
+    Tasks before;
+    std::vector<List> lists;  // per thread
   };
   struct Failure {
     alignas(64) std::exception_ptr error;
+    std::int64_t step = 0;
     std::uint32_t order = 0;
   };
+  /// Tasks of a thread that others have taken over, since the plan was made.
+  struct Lent {
+    alignas(64) Progress returned{0};
+    alignas(64) std::uint32_t count = 0;
+  };
+  class Steps;
 
   std::vector<Jobs> levels(const std::vector<Entry>& schedule);
   Jobs deliveries() const;
@@ -91,14 +103,13 @@ class Plan {
   static double bound(const Jobs& jobs);
   static bool movable(const Job& job);
   static List list_of(Jobs jobs);
-  void run_task(const Task& task, std::int64_t step);
-  void run_profiled(const Task& task, std::int64_t step);
+  bool early_deliveries(const std::vector<Entry>& schedule) const;
+
+  // plan_run.cpp
+  void run_task(const Task& task, std::int64_t step, Portion portion);
+  void run_profiled(const Task& task, std::int64_t step, Portion portion);
   void run_list(const Tasks& tasks, std::int64_t step);
-  static void run_share(const Call& call, int thread);
-  void run_own(const Call& call, int thread);
-  void help(const Call& call, int thread);
-  void attempt(const Task& task, std::int64_t step, int thread);
-  void run_parallel(const Phase& phase, std::int64_t step);
+  void attempt(const Task& task, std::int64_t step, int share, Portion portion = Portion::all);
   void recover();
 
   SparseTables& tables_;
@@ -106,12 +117,14 @@ class Plan {
   bool profiled_;
   int threads_ = 1;
   std::vector<Phase> phases_;
+  Tasks after_;         // what the caller does alone at the end of a step: all, with one thread
+  bool early_ = false;  // threads may begin to deliver for the next step before others are done
   std::vector<RuntimeNode*> idle_;
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;
   std::vector<TaskRange> ranges_;  // per thread, of its tasks that may move
+  std::vector<Lent> lent_;         // per thread
   std::unique_ptr<ThreadPool> pool_;
-  std::uint32_t round_ = 0;  // counts the parallel phases that were run
 };
 
 }  // namespace procgraph

@@ -100,6 +100,7 @@ class alignas(kLineBytes) Output {
   void list_dense(std::int64_t last);
   /// Keeps the events of the last `depth` steps, if that is more than the port asks for.
   void retain(std::int32_t depth);
+  std::int32_t retained() const { return retained_; }
 
   EventRing events;
   /// Where set, holds the events instead of `events` (see dense_events.hpp).

@@ -43,6 +43,11 @@ void Recorder::sample(std::int64_t step) {
   sample_values(output_->array(step, 0), size);
 }
 
+std::int64_t Recorder::patience(std::int64_t step) const {
+  if (output_ != nullptr && output_->port().kind == PortKind::events) return output_->retained();
+  return every_ - step % every_;  // values are gone after the next step
+}
+
 void Recorder::sample_events(std::int64_t step) {
   for (std::size_t lane = 0; lane < output_->lanes(); ++lane) {
     const EventList& events = output_->events.at(step, lane);

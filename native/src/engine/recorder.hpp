@@ -22,6 +22,8 @@ class Recorder {
       : node_(&node), variable_(std::move(variable)), n_(n), lanes_(node.lanes()), every_(every) {}
 
   void sample(std::int64_t step);
+  /// Steps from `step` on that may be run before the first of them has to be sampled.
+  std::int64_t patience(std::int64_t step) const;
   Recording collect() const;
   void clear();
 

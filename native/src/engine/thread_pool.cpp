@@ -13,6 +13,8 @@ namespace {
 constexpr std::int64_t kSpinNs = 50'000;
 // Longer than threads usually wait for each other within a step.
 constexpr std::int64_t kShortestSpinNs = 25'000;
+// Longer than a thread usually takes to come for its next piece.
+constexpr std::int64_t kPatienceNs = 5'000;
 constexpr int kPausesPerLook = 8;
 
 void pause() {
@@ -44,32 +46,53 @@ bool Spinning::again() {
   return true;
 }
 
-bool Waiter::spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const {
-  Spinning spinning(spin_ns_);
+// Both are sequentially consistent: with less, a processor may look for sleepers before its store
+// is visible to the one that is just falling asleep.
+void Progress::set(std::uint32_t number) {
+  value_.store(number);
+  value_.notify_all();
+}
+
+void Progress::add(std::uint32_t more) {
+  value_.fetch_add(more);
+  value_.notify_all();
+}
+
+bool Waiter::spin(const Progress& progress, std::uint32_t number, std::int64_t longest_ns) {
+  if (progress.reached(number)) return true;
+  if (longest_ns == 0) return false;
+  Spinning spinning(longest_ns);
   do {
-    if (value.load(std::memory_order_acquire) != old) return true;
+    if (progress.reached(number)) return true;
   } while (spinning.again());
   return false;
 }
 
-void Waiter::wait(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  if (value.load(std::memory_order_acquire) != old) return;
+void Waiter::wait(const Progress& progress, std::uint32_t number) {
+  if (progress.reached(number)) return;
   if (spin_ns_ > 0) {
-    if (spin(value, old)) {
+    if (spin(progress, number, spin_ns_)) {
       spin_ns_ = std::min(2 * spin_ns_, longest_ns_);
       return;
     }
     spin_ns_ = std::max(spin_ns_ / 2, kShortestSpinNs);
   }
   // Not yielding: on a busy machine that costs a turn, and a sleeper is let in as soon as it wakes.
-  value.wait(old, std::memory_order_acquire);
+  for (std::uint32_t now = progress.now(); !Progress::is_reached(now, number);
+       now = progress.now()) {
+    progress.value_.wait(now, std::memory_order_acquire);
+  }
 }
 
-ThreadPool::ThreadPool(int threads) : spin_ns_(spin_time(threads)), waiter_(spin_ns_) {
+ThreadPool::ThreadPool(int threads, std::uint32_t first_round)
+    : spin_ns_(spin_time(threads)), waiter_(spin_ns_), last_round_(first_round - 1) {
+  for (int number = 0; number < threads; ++number) {
+    shares_.push_back(std::make_unique<Share>(last_round_));
+  }
   try {
     for (int number = 1; number < threads; ++number) {
-      Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
-      worker.thread = std::jthread([this, &worker, number] { serve(worker, number); });
+      shares_[static_cast<std::size_t>(number)]->thread =
+          std::jthread([this, number, last = last_round_] { serve(number, last); });
     }
   } catch (...) {
     stop();
@@ -82,66 +105,110 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::stop() {
-  for (auto& worker : workers_) {
-    worker->call.work = nullptr;
-    worker->asked.store(worker->asked.load(std::memory_order_relaxed) + 1);
-    worker->asked.notify_one();
+  stopping_.store(true);
+  for (auto& share : shares_) share->ordered.set(last_round_ + 1);
+  for (auto& share : shares_) {
+    if (share->thread.joinable()) share->thread.join();
   }
-  workers_.clear();
 }
 
-// Both stores below are sequentially consistent: with less, a processor may look for sleepers
-// before its store is visible to the one that is just falling asleep.
-void ThreadPool::run(int active, const Call& call) {
-  const auto helpers = static_cast<std::size_t>(active) - 1;
-  for (std::size_t i = 0; i < helpers; ++i) {
-    Worker& worker = *workers_[i];
-    worker.call = call;
-    worker.asked.store(worker.asked.load(std::memory_order_relaxed) + 1);
-    worker.asked.notify_one();
+void ThreadPool::run(Rounds& rounds, std::uint32_t count) {
+  if (count == 0) return;
+  const std::uint32_t first = last_round_ + 1;
+  last_round_ += count;
+  for (auto& share : shares_) {
+    share->rounds = &rounds;
+    if (share != shares_.front()) share->ordered.set(last_round_);
   }
-  call.work(call, 0);
-  for (std::size_t i = 0; i < helpers; ++i) {
-    Worker& worker = *workers_[i];
-    const std::uint32_t piece = worker.asked.load(std::memory_order_relaxed);
-    if (worker.started.load(std::memory_order_relaxed) != piece && begin(worker, piece)) {
-      call.work(call, static_cast<int>(i) + 1);
-      worker.done.store(piece, std::memory_order_relaxed);
-    } else {
-      waiter_.wait(worker.done, piece - 1);
+  Share& own = *shares_.front();
+  for (std::uint32_t round = first;; ++round) {
+    rounds.main(round, 0);
+    const bool last = round == last_round_;
+    const bool alone = !last && rounds.alone_before(round + 1);
+    if (!alone) own.done.set(2 * round);
+    rounds.tail(round, 0);
+    gather(round);
+    if (last) break;
+    if (!alone) continue;
+    rounds.alone(round + 1);
+    own.done.set(2 * round);
+  }
+  for (int number = 1; number < threads(); ++number) finish(number, 2 * last_round_ + 1);
+}
+
+void ThreadPool::gather(std::uint32_t round) {
+  for (int number = 1; number < threads(); ++number) finish(number, 2 * round);
+}
+
+/// Returns when a piece of another thread is done. Does it, and those before, if nobody comes to.
+void ThreadPool::finish(int number, std::uint32_t piece) {
+  Share& share = *shares_[static_cast<std::size_t>(number)];
+  while (!Waiter::spin(progress(share, piece), piece, share.absent ? 0 : kPatienceNs)) {
+    const std::uint32_t at = share.claimed.load(std::memory_order_acquire);
+    const std::uint32_t begun = Progress::is_reached(at, piece) ? piece : at;
+    if (!progress(share, begun).reached(begun)) {
+      share.absent = false;
+      waiter_.wait(progress(share, begun), begun);
+    } else if (begun != piece && claim(share, at + 1)) {
+      share.absent = true;
+      perform(number, at + 1);
     }
   }
 }
 
-bool ThreadPool::has_begun(int thread) const {
-  if (thread == 0) return true;
-  const Worker& worker = *workers_[static_cast<std::size_t>(thread) - 1];
-  return worker.started.load(std::memory_order_relaxed) ==
-         worker.asked.load(std::memory_order_relaxed);
+bool ThreadPool::is_active(int number) const {
+  const Share& share = *shares_[static_cast<std::size_t>(number)];
+  const std::uint32_t at = share.claimed.load(std::memory_order_relaxed);
+  return !progress(share, at).reached(at);
 }
 
-/// True for the first who asks for this piece of work.
-bool ThreadPool::begin(Worker& worker, std::uint32_t piece) {
-  std::uint32_t last = piece - 1;
-  return worker.begun.compare_exchange_strong(last, piece, std::memory_order_acq_rel);
+bool ThreadPool::is_done(int share, std::uint32_t round) const {
+  return shares_[static_cast<std::size_t>(share)]->done.reached(2 * round);
 }
 
-void ThreadPool::serve(Worker& worker, int number) {
+/// True for the first who asks for this piece.
+bool ThreadPool::claim(Share& share, std::uint32_t piece) {
+  std::uint32_t before = piece - 1;
+  return share.claimed.compare_exchange_strong(before, piece, std::memory_order_acq_rel);
+}
+
+void ThreadPool::perform(int number, std::uint32_t piece) {
+  Share& share = *shares_[static_cast<std::size_t>(number)];
+  if (is_main(piece)) {
+    share.rounds->main(piece / 2, number);
+  } else {
+    share.rounds->tail(piece / 2, number);
+  }
+  progress(share, piece).set(piece);
+}
+
+void ThreadPool::serve(int number, std::uint32_t last) {
+  Share& share = *shares_[static_cast<std::size_t>(number)];
   Waiter waiter(spin_ns_);
-  for (std::uint32_t piece = 0;;) {
-    waiter.wait(worker.asked, piece);
-    piece = worker.asked.load(std::memory_order_acquire);
-    // The call may be read once its piece has begun, and not after it is done.
-    if (!begin(worker, piece)) {
-      waiter.missed();
-      continue;
+  while (true) {
+    waiter.wait(share.ordered, last + 1);
+    if (stopping_.load()) return;
+    last = share.ordered.now();
+    while (do_next(number, last, waiter)) {
     }
-    if (worker.call.work == nullptr) return;
-    worker.started.store(piece, std::memory_order_relaxed);
-    worker.call.work(worker.call, number);
-    worker.done.store(piece);
-    worker.done.notify_one();
   }
+}
+
+/// Does the next piece of a thread's own share; false if there is none up to the round `last`.
+bool ThreadPool::do_next(int number, std::uint32_t last, Waiter& waiter) {
+  Share& share = *shares_[static_cast<std::size_t>(number)];
+  const std::uint32_t at = share.claimed.load(std::memory_order_acquire);
+  if (Progress::is_reached(at, 2 * last + 1)) return false;
+  const std::uint32_t next = at + 1;
+  if (!progress(share, at).reached(at)) {
+    waiter.wait(progress(share, at), at);  // the caller is at it
+  } else if (is_main(next)) {
+    for (const auto& other : shares_) {
+      if (other.get() != &share) waiter.wait(other->done, next - 2);
+    }
+  }
+  if (claim(share, next)) perform(number, next);
+  return true;
 }
 
 }  // namespace procgraph

@@ -22,70 +22,115 @@ class Spinning {
   int until_look_;
 };
 
-/// Waits for a number to change: spins for a while, then sleeps. The time spent
-/// spinning halves whenever it was in vain, so that a busy machine loses little to it.
+/// A number that only grows, and wraps around.
+class Progress {
+ public:
+  explicit Progress(std::uint32_t first) : value_(first) {}
+  std::uint32_t now() const { return value_.load(std::memory_order_acquire); }
+  bool reached(std::uint32_t number) const { return is_reached(now(), number); }
+  void set(std::uint32_t number);
+  void add(std::uint32_t more);
+  static bool is_reached(std::uint32_t now, std::uint32_t number) {
+    return static_cast<std::int32_t>(now - number) >= 0;
+  }
+
+ private:
+  friend class Waiter;
+  std::atomic<std::uint32_t> value_;
+};
+
+/// Waits for progress: spins for a while, then sleeps. The time spent spinning halves whenever it
+/// was in vain, so that a busy machine loses little to it.
 class Waiter {
  public:
   explicit Waiter(std::int64_t longest_ns) : longest_ns_(longest_ns), spin_ns_(longest_ns) {}
-  void wait(const std::atomic<std::uint32_t>& value, std::uint32_t old);
-  /// The change came and went unseen: next time it is worth to spin for it.
-  void missed() { spin_ns_ = longest_ns_; }
+  void wait(const Progress& progress, std::uint32_t number);
+  /// False if the time is over before.
+  static bool spin(const Progress& progress, std::uint32_t number, std::int64_t longest_ns);
 
  private:
-  bool spin(const std::atomic<std::uint32_t>& value, std::uint32_t old) const;
-
   std::int64_t longest_ns_;
   std::int64_t spin_ns_;
 };
 
-/// A piece of work: what each thread calls, and with what.
-struct Call {
-  /// Must not throw. Thread 0 is the caller, which may stand in for others.
-  void (*work)(const Call& call, int thread);
-  void* context;
-  const void* detail;
-  std::int64_t step;
-  std::uint32_t round;
+/// Work that threads do together in rounds. In each, every thread has a share. `main` may use what
+/// all threads have done in `main` of the rounds before; `tail`, which follows it, needs no more
+/// than its own share and helps others with theirs. Neither may throw. Rounds are numbered modulo
+/// ThreadPool::kRounds.
+class Rounds {
+ public:
+  virtual ~Rounds() = default;
+  virtual void main(std::uint32_t round, int share) = 0;
+  virtual void tail(std::uint32_t round, int share) = 0;
+  /// What the caller does before a round, but for the first, while nobody does anything else.
+  virtual bool alone_before(std::uint32_t round) const = 0;
+  virtual void alone(std::uint32_t round) = 0;
 };
 
-/// Threads that do one piece of work together, as often as they are asked to. They sleep soon after
-/// the last piece and are gone when the pool is. The caller does not wait for a thread that has not
-/// begun, because another program has its processor: it does that share itself.
+/// Threads that go through rounds. They sleep soon after the last one and are gone when the pool
+/// is.
+///
+/// Whoever does a piece of a share, the main work of a round or its tail, first claims it. That is
+/// the thread that the share belongs to, unless it does not come because another program has its
+/// processor: then the caller, whose own share is the first, does it instead.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);
+  static constexpr std::uint32_t kRounds = std::uint32_t{1} << 31;
+
+  explicit ThreadPool(int threads, std::uint32_t first_round = 1);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
-  /// Makes the call on threads 0 ... active - 1 and returns when all have finished.
-  void run(int active, const Call& call);
-  /// Within a piece of work: false if a thread has not begun, so that the caller may have to do its
-  /// share.
-  bool has_begun(int thread) const;
-  /// How long a thread may wait for others within a piece of work.
-  Spinning spinning() const { return Spinning(spin_ns_); }
+  int threads() const { return static_cast<int>(shares_.size()); }
+  /// The number of the first round of the next run.
+  std::uint32_t next_round() const { return last_round_ + 1; }
+  /// Does so many rounds and returns when all is done.
+  void run(Rounds& rounds, std::uint32_t count);
+
+  // Within a piece of work:
+  /// False if nobody is at work on a share just now.
+  bool is_active(int share) const;
+  /// Whether the main work of a share is done.
+  bool is_done(int share, std::uint32_t round) const;
+  /// How long a thread may wait for others.
+  std::int64_t spin_ns() const { return spin_ns_; }
 
  private:
-  /// An order is one cache line that the caller writes and the thread reads: one way between them.
-  /// What the thread says of it is another. `begun` is for both, but the caller only looks at it if
-  /// the thread seems not to have started.
-  struct Worker {
-    alignas(64) std::atomic<std::uint32_t> asked{0};
-    Call call{};
-    alignas(64) std::atomic<std::uint32_t> begun{0};
-    alignas(64) std::atomic<std::uint32_t> started{0};
-    std::atomic<std::uint32_t> done{0};
-    alignas(64) std::jthread thread;
+  // Pieces are numbered: 2 * round is its main work, 2 * round + 1 its tail. Each number below is
+  // alone on its line: the thread claims without asking others, and the number that others wait
+  // for is not written between rounds.
+  struct Share {
+    explicit Share(std::uint32_t round)
+        : ordered(round), claimed(2 * round + 1), done(2 * round), left(2 * round + 1) {}
+
+    alignas(64) Progress ordered;  // the last round that may be done
+    Rounds* rounds = nullptr;      // of the order: may be read while a piece is claimed
+    alignas(64) std::atomic<std::uint32_t> claimed;
+    alignas(64) Progress done;        // the last main work
+    alignas(64) Progress left;        // the last tail
+    alignas(64) bool absent = false;  // did not come for its last piece
+    std::jthread thread;              // none for the caller
   };
-  void serve(Worker& worker, int number);
-  static bool begin(Worker& worker, std::uint32_t piece);
+
+  void serve(int number, std::uint32_t last);
+  bool do_next(int number, std::uint32_t last, Waiter& waiter);
+  static bool claim(Share& share, std::uint32_t piece);
+  void perform(int number, std::uint32_t piece);
+  static bool is_main(std::uint32_t piece) { return piece % 2 == 0; }
+  template <class S>
+  static auto& progress(S& share, std::uint32_t piece) {
+    return is_main(piece) ? share.done : share.left;
+  }
+  void finish(int number, std::uint32_t piece);
+  void gather(std::uint32_t round);
   void stop();
 
   std::int64_t spin_ns_;
   Waiter waiter_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::uint32_t last_round_;
+  std::atomic<bool> stopping_{false};
+  std::vector<std::unique_ptr<Share>> shares_;
 };
 
 }  // namespace procgraph

@@ -77,10 +77,14 @@ class Elementwise final : public RuntimeNode, private Draw {
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
+    constexpr double kPart = 120;
+    const auto& columns = core_.columns.all();
+    const auto read = std::count_if(columns.begin(), columns.end(),
+                                    [](const ColumnValues& column) { return !column.common; });
     const double values =
-        0.04 * static_cast<double>(core_.columns.all().size() + 2 * inputs.size()) +
+        0.04 * (static_cast<double>(read) + 2 * static_cast<double>(inputs.size())) +
         0.08 * static_cast<double>(states.size() + core_.components.size()) + 0.25 * attrs_.draws;
-    double sum = kSmallCost + values * static_cast<double>(lanes() * core_.n);
+    double sum = kPart + values * static_cast<double>(lanes() * core_.n);
     for (const Input& input : inputs) {
       for (const DenseFeed& feed : input.feeds) {
         if (feed.rows->draw() != nullptr) sum += feed.source->owner->cost(Action::tick);

@@ -142,14 +142,28 @@ void BitmaskTable::list_extras(const std::vector<std::vector<Extra>>& found) {
 }
 
 void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size_t lanes,
-                           std::size_t part, std::uint32_t* arena, std::size_t stride) {
+                           std::size_t part, std::uint32_t* arena, std::size_t stride,
+                           Portion portion) {
   for (Matrix& matrix : matrices_) {
+    const Portion own_portion = matrix.slot.delay == 1 ? Portion::fresh : Portion::known;
+    if (portion != Portion::all && portion != own_portion) continue;
     Part& own = matrix.parts[part];
     for (std::size_t lane = 0; lane < lanes && own.words != 0; ++lane) {
+      if (matrix.slot.delay > 2) fetch_next(events, step - matrix.slot.delay + 1, lane);
       deliver(events.at(step - matrix.slot.delay, lane), own,
               static_cast<std::uint32_t>(matrix.slot.weight), arena + lane * stride + own.begin);
     }
   }
+}
+
+/// Fetches the events that are due in the step after, and finds out where those of the next are:
+/// other threads have written some of them.
+void BitmaskTable::fetch_next(const EventRing& events, std::int64_t step, std::size_t lane) const {
+  const EventList& next = events.at(step, lane);
+  const std::size_t bytes = next.size() * sizeof(std::int32_t);
+  loops_.prefetch_range(next.index(), bytes);
+  loops_.prefetch_range(next.payload(), bytes);
+  loops_.prefetch(&events.at(step + 1, lane));
 }
 
 void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t weight,

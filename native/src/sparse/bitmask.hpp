@@ -8,6 +8,7 @@
 #include "engine/lines.hpp"
 #include "sparse/builder.hpp"
 #include "sparse/member.hpp"
+#include "sparse/portion.hpp"
 
 namespace procgraph {
 
@@ -25,7 +26,7 @@ class BitmaskTable {
 
   /// Adds what is due in `step` to one partition; concurrently for different ones.
   void deliver(const EventRing& events, std::int64_t step, std::size_t lanes, std::size_t part,
-               std::uint32_t* arena, std::size_t stride);
+               std::uint32_t* arena, std::size_t stride, Portion portion);
   std::size_t bytes() const;
 
  private:
@@ -58,6 +59,7 @@ class BitmaskTable {
   std::vector<Extra> set_bits(SourceRange sources);
   void list_extras(const std::vector<std::vector<Extra>>& found);
   void deliver(const EventList& due, Part& part, std::uint32_t weight, std::uint32_t* sums) const;
+  void fetch_next(const EventRing& events, std::int64_t step, std::size_t lane) const;
   void prefetch_extras(const Part& part, const EventList& due) const;
   void add_each(const Part& part, std::size_t source, std::uint32_t value,
                 std::uint32_t* sums) const;

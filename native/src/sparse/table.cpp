@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <utility>
 
 #include "engine/channel.hpp"
 #include "format/text.hpp"
@@ -88,6 +87,7 @@ void DeliveryTable::reset() {
   }
   if (ring_ != nullptr) ring_->reset();
   last_due_ = kNever;
+  looked_ = 0;
   busy_ = false;
 }
 
@@ -97,6 +97,7 @@ void DeliveryTable::restart(std::int64_t step) {
     if (fired(step - age)) last_due_ = step - age + longest_;
   }
   busy_ = step <= last_due_;
+  looked_ = step;
   // What was emitted in the step before is taken up by `deliver`.
   if (ring_ != nullptr) ring_->restart(source_->events, step);
   for (std::int32_t age = 2; age <= longest_; ++age) {
@@ -119,10 +120,13 @@ void DeliveryTable::fetch_events(std::int64_t step) const {
   }
 }
 
-bool DeliveryTable::announce(std::int64_t step) {
-  if (fired(step - 1)) last_due_ = step - 1 + longest_;
-  const bool busy = step <= last_due_;
-  return std::exchange(busy_, busy) != busy;
+std::int64_t DeliveryTable::look(std::int64_t step) {
+  const std::int64_t first = std::max(looked_, step - longest_);
+  looked_ = step;
+  for (std::int64_t emitted = step - 1; emitted >= first; --emitted) {
+    if (fired(emitted)) return last_due_ = emitted + longest_;
+  }
+  return last_due_;
 }
 
 bool DeliveryTable::reaches(const Input& target) const {
@@ -206,16 +210,31 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
   }
 }
 
-void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
+void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
+  if (mask_ != nullptr || ring_ != nullptr || !busy_) return;
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
+    const EventList& fresh = source_->events.at(step - 1, lane);
+    for (std::size_t e = 0; e < fresh.size(); ++e) {
+      loops_->prefetch(parts_[part].rows.row(static_cast<std::size_t>(fresh.index()[e])));
+    }
+  }
+}
+
+void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion) {
   if (!busy_) return;
   if (ring_ != nullptr) {
+    // Adds what is due at once, with the fresh.
+    if (portion == Portion::known) return;
     ring_->deliver(source_->events, step, part, arena.sums(), arena.stride());
-    return;
+  } else if (mask_ != nullptr) {
+    mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride(), portion);
+  } else {
+    deliver_rows(step, part, arena, portion);
   }
-  if (mask_ != nullptr) {
-    mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride());
-    return;
-  }
+}
+
+void DeliveryTable::deliver_rows(std::int64_t step, std::size_t part, Arena& arena,
+                                 Portion portion) {
   Partition& own = parts_[part];
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     Calendar& calendar = own.calendars[lane];
@@ -228,10 +247,9 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena) {
         forward(bucket, step, calendar);
       }
     };
-    // Rows of new spikes come in from memory while the others are under way.
-    const EventList& fresh = source_->events.at(step - 1, lane);
-    for (std::size_t e = 0; e < fresh.size(); ++e) {
-      loops_->prefetch(own.rows.row(static_cast<std::size_t>(fresh.index()[e])));
+    if (portion == Portion::known) {
+      run();
+      continue;
     }
     run();
     absorb(step - 1, step, own, lane);

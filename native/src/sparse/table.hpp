@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/arena.hpp"
@@ -11,6 +12,7 @@
 #include "procgraph/engine.hpp"
 #include "sparse/bitmask.hpp"
 #include "sparse/builder.hpp"
+#include "sparse/portion.hpp"
 #include "sparse/ring.hpp"
 
 namespace procgraph {
@@ -38,15 +40,21 @@ class DeliveryTable {
 
   /// Fetches the lists of the step before, which come from another thread's cache.
   void fetch_events(std::int64_t step) const;
-  /// Looks for new spikes before any partition delivers; true if `busy` has changed.
-  bool announce(std::int64_t step);
+  /// Looks for spikes since it was last called, before any partition delivers. Returns the last
+  /// step in which one is due.
+  std::int64_t look(std::int64_t step);
+  std::int64_t last_due() const { return last_due_; }
   /// True while the sums of targets may change.
   bool busy() const { return busy_; }
+  /// True if that has changed.
+  bool set_busy(bool busy) { return std::exchange(busy_, busy) != busy; }
   bool reaches(const Input& target) const;
   /// Fetches what `deliver` will need first.
   void prepare(std::int64_t step, std::size_t part) const;
+  /// Then, the begins of the rows of new spikes: they come in while others are under way.
+  void fetch_rows(std::int64_t step, std::size_t part) const;
   /// Takes up what the source emitted in the step before and adds what is due in `step`.
-  void deliver(std::int64_t step, std::size_t part, Arena& arena);
+  void deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion);
 
   TableStorage storage() const;
 
@@ -64,6 +72,7 @@ class DeliveryTable {
   static constexpr std::int64_t kNever = INT64_MIN;
 
   bool fired(std::int64_t step) const;
+  void deliver_rows(std::int64_t step, std::size_t part, Arena& arena, Portion portion);
   std::size_t bucket_of(std::int64_t step) const {
     return static_cast<std::size_t>(static_cast<std::uint64_t>(step) & bucket_mask_);
   }
@@ -89,6 +98,7 @@ class DeliveryTable {
   std::uint64_t bucket_mask_ = 0;
   std::int32_t longest_ = 0;  // largest delay
   std::int64_t last_due_ = kNever;
+  std::int64_t looked_ = 0;  // spikes of earlier steps are in `last_due_`
   bool busy_ = false;
   std::int64_t synapses_ = 0;
   bool marks_ = false;  // a target is event-driven

@@ -11,27 +11,10 @@ namespace {
 
 constexpr std::uint64_t kLine = 16;
 constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
-constexpr double kLead = 1000;  // nanoseconds by which the caller is ahead of the other threads
 constexpr double kSynapse = 0.0007;  // nanoseconds a step, if sources fire at 7 Hz
 
 double synapses_of(const SynapseNode& node) {
   return static_cast<double>(std::get<SparseAttrs>(node.spec().attrs).synapses);
-}
-
-/// Of a tick, with the payloads that the node will draw for itself (see dense_events.hpp).
-double tick_cost(const RuntimeNode& node) {
-  double sum = node.cost(Action::tick);
-  for (const Input& input : node.inputs) {
-    for (const Channel* channel : input.channels) {
-      const RuntimeNode& from = *channel->source().owner;
-      if (!std::holds_alternative<OneToOneAttrs>(from.spec().attrs)) continue;
-      for (const Channel* drive : from.inputs[0].channels) {
-        const RuntimeNode& source = *drive->source().owner;
-        if (source.draw() != nullptr) sum += source.cost(Action::tick);
-      }
-    }
-  }
-  return sum;
 }
 
 /// Nodes of one source that are worth merging: counters for all sources and delays must not take
@@ -147,15 +130,14 @@ void SparseTables::cut() {
       add(target, kSynapse * synapses_of(*node));
       const RuntimeNode& owner = *target.owner;
       if (!targets.insert(&target).second || !owner.can_follow_delivery()) continue;
-      add(target, tick_cost(owner));
+      add(target, owner.cost(Action::tick));
     }
   }
   double sum = 0;
   std::size_t line = 0;
   const auto parts = static_cast<double>(partitions());
-  const double lead = std::min(kLead, total / (2 * parts));
   for (std::size_t p = 1; p < partitions(); ++p) {
-    const double wanted = (total - lead) * static_cast<double>(p) / parts + lead;
+    const double wanted = total * static_cast<double>(p) / parts;
     while (line < density.size() && sum + density[line] / 2 < wanted) sum += density[line++];
     cuts_[p] = std::min<std::uint64_t>(line * kLine, arena_.stride());
   }
@@ -205,11 +187,21 @@ void SparseTables::restart(std::int64_t step) {
   tell_targets(false);
 }
 
-void SparseTables::announce(std::int64_t step) {
+std::int64_t SparseTables::announce(std::int64_t step, bool shared) {
   for (const auto& table : tables_) table->fetch_events(step);
+  std::int64_t first = INT64_MAX;  // the first and the last of the last steps in which some are due
+  std::int64_t last = INT64_MIN;
+  for (const auto& table : tables_) {
+    const std::int64_t due = table->look(step);
+    first = std::min(first, due);
+    last = std::max(last, due);
+  }
+  const bool all = shared && step <= last;
   bool changed = false;
-  for (auto& table : tables_) changed |= table->announce(step);
+  for (const auto& table : tables_) changed |= table->set_busy(all || step <= table->last_due());
   if (changed) tell_targets(true);
+  if (all || tables_.empty()) return INT64_MAX;
+  return first < step ? 1 : first - step + 1;
 }
 
 void SparseTables::list_targets() {
@@ -229,10 +221,13 @@ void SparseTables::tell_targets(bool after_step) {
   }
 }
 
-void SparseTables::deliver(std::int64_t step, std::size_t part) {
-  for (const auto& table : tables_) table->fetch_events(step);
-  for (const auto& table : tables_) table->prepare(step, part);
-  for (auto& table : tables_) table->deliver(step, part, arena_);
+void SparseTables::deliver(std::int64_t step, std::size_t part, Portion portion) {
+  if (portion != Portion::known) {
+    for (const auto& table : tables_) table->fetch_events(step);
+    for (const auto& table : tables_) table->prepare(step, part);
+    for (const auto& table : tables_) table->fetch_rows(step, part);
+  }
+  for (auto& table : tables_) table->deliver(step, part, arena_, portion);
 }
 
 }  // namespace procgraph

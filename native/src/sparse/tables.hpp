@@ -46,10 +46,11 @@ class SparseTables {
   const Cuts& cuts() const { return cuts_; }
   const std::vector<std::unique_ptr<DeliveryTable>>& tables() const { return tables_; }
 
-  /// Once a step, before `deliver`.
-  void announce(std::int64_t step);
+  /// Before `deliver` of a step. Returns for how many steps that is said at once; for many, unless
+  /// nothing is under way at all, if steps are `shared` by threads.
+  std::int64_t announce(std::int64_t step, bool shared);
   /// Adds what is due in `step` and was emitted before; concurrently for different partitions.
-  void deliver(std::int64_t step, std::size_t part);
+  void deliver(std::int64_t step, std::size_t part, Portion portion);
   /// Nanoseconds spent in `deliver`, where profiled.
   std::atomic<std::int64_t> spent{0};
 

@@ -374,6 +374,29 @@ TEST(failures_on_threads_reach_the_caller) {
   }
 }
 
+TEST(failures_stop_at_the_same_step) {
+  constexpr std::int64_t kN = 30'000;
+  Builder b;
+  const int a = b.node(bernoulli(b, "a", kN, 0.2));
+  const int c = b.node(copier(b, "c", kN));
+  const int y = b.node(copier(b, "y", kN));
+  b.join({.src = a, .dst = y, .capacity = 6'180, .policy = "error"});
+  b.join({.src = a, .dst = c});
+  for (const int node : {a, c, y}) b.schedule(node);
+  const auto program = b.load();
+  std::int64_t first = 0;
+  for (const int threads : {1, 2, 3, 4, 7}) {
+    Engine engine(program, 5, 1, KernelRegistry::process(), EngineOptions{.threads = threads});
+    const int events = engine.record_output("c", "polarity");
+    CHECK_THROWS(overflow, engine.run(10'000));
+    if (threads == 1) first = engine.step();
+    CHECK(first > 10);
+    CHECK_EQUAL(engine.step(), first);
+    CHECK(engine.recorded(events).index.count() > first * kN / 6);
+    CHECK(engine.recorded(events).index.count() < first * kN / 4);
+  }
+}
+
 TEST(kernels_of_the_host_language_stay_on_its_thread) {
   constexpr std::int64_t kN = 30'000;
   static const std::thread::id caller = std::this_thread::get_id();

@@ -240,11 +240,16 @@ void Engine::Impl::run_steps(std::int64_t most) {
   const std::int64_t begin = step;
   try {
     begin_hosts();
-    plan->run(step, std::min({most, tables->announce(step, plan->threads() > 1), steps_at_once()}));
+    const std::int64_t steady = tables->announce(step, plan->threads() > 1);
+    try {
+      plan->run(step, std::min({most, steady, steps_at_once()}));
+    } catch (...) {
+      record(begin);
+      throw;
+    }
     record(begin);
   } catch (const std::exception& error) {
     failure = error.what();
-    record(begin);
     throw;
   }
 }

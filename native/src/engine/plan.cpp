@@ -50,7 +50,7 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000} : Grain{1, 0};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000} : Grain{1, 0, 0};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
@@ -171,7 +171,10 @@ void Plan::add_phase(Jobs&& jobs) {
     threads_ = std::max(threads_, static_cast<int>(shares.size()));
     Phase& phase = phases_.emplace_back();
     phase.before.swap(after_);
-    for (const Jobs& share : shares) phase.lists.push_back(list_of(share));
+    for (const Jobs& share : shares) {
+      const List& list = phase.lists.emplace_back(list_of(share));
+      phase.moves |= list.bound < list.tasks.size();
+    }
     return;
   }
   for (const Job& job : jobs) after_.push_back(job.task);
@@ -180,7 +183,9 @@ void Plan::add_phase(Jobs&& jobs) {
 /// True if the job may run on any thread, at any time within the level once the thread that it was
 /// given to is done with what may not.
 bool Plan::movable(const Job& job) {
-  return job.target == nullptr && job.task.node != nullptr && !job.task.node->caller_only();
+  const RuntimeNode* node = job.task.node;
+  if (job.target != nullptr || node == nullptr || node->caller_only()) return false;
+  return !node->follows_delivery() || job.cost >= grain().moved;
 }
 
 Plan::List Plan::list_of(Jobs jobs) {

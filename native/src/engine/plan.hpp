@@ -80,6 +80,7 @@ class Plan {
   struct Phase {
     Tasks before;
     std::vector<List> lists;  // per thread
+    bool moves = false;       // some tasks may
   };
   struct Failure {
     alignas(64) std::exception_ptr error;

@@ -62,6 +62,7 @@ void Plan::Steps::run_own(const List& list, std::uint32_t round, int share) {
   for (std::uint32_t i = 0; i < list.bound; ++i) {
     plan_.attempt(list.tasks[i], step(n), share, portion);
   }
+  if (!phase(n).moves) return;
   TaskRange& range = plan_.ranges_[static_cast<std::size_t>(share)];
   const auto end = static_cast<std::uint32_t>(list.tasks.size());
   const bool some = list.bound < end;
@@ -94,7 +95,7 @@ void Plan::Steps::tail(std::uint32_t round, int share) {
     }
     note_failures(n + 1, share);
   }
-  help(round, share);
+  if (phase(n).moves) help(round, share);
 }
 
 /// Takes over what others have not come to. Waits for a while for those who are still busy with

@@ -26,9 +26,10 @@
 // that has nothing left to do.
 //
 // Delivery tables add to the sums of their targets at the begin of a step, each thread to its own
-// range of the arena. A tick that is divided in the same way follows on the same thread, or on
-// one that comes to help it, without waiting for the others (follows_delivery); whatever else
-// touches these sums waits for all.
+// range of the arena; what has been known for longer, already when the thread is done with the step
+// before, if all ticks that take delivered sums follow. A tick that is divided in the same way
+// follows on the same thread, or on one that comes to help it, without waiting for the others
+// (follows_delivery); whatever else touches these sums waits for all.
 
 namespace procgraph {
 

@@ -77,7 +77,7 @@ class Elementwise final : public RuntimeNode, private Draw {
   bool caller_only() const override { return core_.kernel.fn == nullptr; }
 
   double cost(Action) const override {
-    constexpr double kPart = 120;
+    constexpr double kPart = 120;  // beside its elements
     const auto& columns = core_.columns.all();
     const auto read = std::count_if(columns.begin(), columns.end(),
                                     [](const ColumnValues& column) { return !column.common; });

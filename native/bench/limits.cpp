@@ -114,6 +114,8 @@ void draws() {
   constexpr int kCalls = 20'000;
   const HotLoops& loops = *select_isa().loops;
   std::vector<std::int32_t> out(kDraws);
+  std::vector<std::uint32_t> sums(kDraws);
+  std::vector<std::uint32_t> waiting(kDraws);
   const double scale = 1e9 / (static_cast<double>(kDraws) * kCalls);
   const auto report = [&](const char* what, const Times& times) {
     std::printf("%-44s %.3f (%.3f)\n", what, times.median.processor * scale,
@@ -133,6 +135,11 @@ void draws() {
     report(what.c_str(), measure(repetitions, [&] {
              for (std::uint32_t i = 0; i < kCalls; ++i)
                loops.draw_counts({1, 2, 3, 0}, i, kDraws, thresholds.table(), out.data());
+           }));
+    report("  times a weight, added, ns each", measure(repetitions, [&] {
+             for (std::uint32_t i = 0; i < kCalls; ++i)
+               loops.draw_products({1, 2, 3, 0}, i, kDraws, thresholds.table(), 7, sums.data(),
+                                   waiting.data());
            }));
   }
 }

@@ -106,6 +106,42 @@ TEST(draws_are_counted_as_they_are_made) {
   }
 }
 
+TEST(counts_are_weighted_and_added) {
+  const HotLoops& loops = *select_isa().loops;
+  constexpr std::uint32_t kWeight = 0x9E3779B9u;
+  for (const std::vector<std::int32_t>& thresholds : threshold_cases()) {
+    const Thresholds kept(thresholds);
+    for (const std::size_t n : {1u, 15u, 16u, 17u, 32u, 50u, 64u, 300u, 1408u, 1500u}) {
+      std::vector<std::int32_t> counts(n);
+      const std::size_t events =
+          loops.draw_counts(kStream, kFirst / 8, n, kept.table(), counts.data());
+      constexpr std::uint32_t kUntouched = 7;
+      std::vector<std::uint32_t> waiting(n + 1, kUntouched), sums(n + 1, kUntouched);
+      for (std::size_t i = 0; i < n; ++i) waiting[i] = static_cast<std::uint32_t>(3 * i);
+      const auto add = [&](std::uint32_t* base) {
+        return loops.draw_products(kStream, kFirst / 8, n, kept.table(), kWeight, sums.data(),
+                                   base);
+      };
+      const auto check = [&](std::uint32_t times, std::uint32_t waited) {
+        for (std::size_t i = 0; i < n; ++i) {
+          const auto product = kWeight * static_cast<std::uint32_t>(counts[i]);
+          CHECK_EQUAL(sums[i], times * product + waited * static_cast<std::uint32_t>(i));
+        }
+        CHECK_EQUAL(sums[n], kUntouched);
+      };
+      CHECK_EQUAL(add(nullptr), events);
+      check(1, 0);
+      CHECK_EQUAL(add(waiting.data()), events);
+      check(1, 3);
+      CHECK_EQUAL(add(sums.data()), events);
+      check(2, 3);
+      CHECK_EQUAL(waiting[n], kUntouched);
+      waiting.pop_back();
+      CHECK(waiting == std::vector<std::uint32_t>(n));
+    }
+  }
+}
+
 TEST(permutation_is_a_bijection) {
   for (const std::uint32_t n : {1u, 2u, 3u, 4u, 5u, 16u, 17u, 255u, 1000u}) {
     const Permutation permutation(n, {1, 2}, n, 4);

@@ -16,6 +16,15 @@ namespace procgraph {
 class Channel;
 class RuntimeNode;
 
+/// Where products of payloads and weights go: sums[i] = base[i] + product i, and base[i] = 0. A
+/// null base counts as zeros, and `sums` itself is added to.
+struct Products {
+  const std::int32_t* weights;  ///< one for all where `common`
+  bool common;
+  std::uint32_t* sums;
+  std::uint32_t* base;
+};
+
 /// Payloads that depend on nothing but the step, so that they can be made whenever they are needed.
 class Draw {
  public:
@@ -24,6 +33,9 @@ class Draw {
   /// is a multiple of 8.
   virtual std::size_t payloads(std::int64_t step, std::size_t lane, std::size_t begin,
                                std::size_t n, std::int32_t* out) const = 0;
+  /// Adds them, weighted.
+  virtual std::size_t add(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
+                          const Products& to) const = 0;
 };
 
 /// Payloads of the last steps, one per element, of an output whose events are only taken up element

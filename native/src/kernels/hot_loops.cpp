@@ -25,6 +25,12 @@
 #define PG_UNROLL_SOME
 #endif
 
+#if defined(__GNUC__) || defined(__clang__)
+#define PG_NOINLINE __attribute__((noinline))
+#else
+#define PG_NOINLINE
+#endif
+
 // Arrays are the same or do not overlap.
 #if defined(__clang__)
 #define PG_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
@@ -39,8 +45,9 @@
 #include "kernels/plastic_loops.hpp"
 #include "kernels/segment_loops.hpp"
 #include "kernels/select_loops.hpp"
-// After what it uses.
+// After what they use.
 #include "kernels/draw_loops.hpp"
+#include "kernels/product_loops.hpp"
 
 namespace procgraph {
 namespace {
@@ -269,36 +276,23 @@ std::size_t clamp_count(i32* payloads, std::size_t n, i32 limit) {
   return static_cast<std::size_t>(count);
 }
 
-template <bool common>
-void take_scaled(u32* sums, u32* base, const i32* payloads, const i32* weights, std::size_t n) {
-  const auto product = [=](std::size_t i) {
-    return wrap(payloads[i]) * wrap(weights[common ? 0 : i]);
-  };
-  if (base == nullptr) {
-    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) sums[i] = product(i);
-  } else if (base == sums) {
-    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) sums[i] += product(i);
-  } else {
-    PG_INDEPENDENT for (std::size_t i = 0; i < n; ++i) {
-      sums[i] = base[i] + product(i);
-      base[i] = 0;
-    }
-  }
-}
-
-void take_products(u32* sums, u32* base, const i32* payloads, const i32* weights, bool common,
-                   std::size_t n) {
-  (common ? take_scaled<true> : take_scaled<false>)(sums, base, payloads, weights, n);
-}
-
 }  // namespace
 
-extern const HotLoops PG_HOT_LOOPS = {
-    add_rows,        add,          add_scalar,     add_segment,     add_targets,   compact,
-    to_fixed,        draw_values,  draw_counts,    clamp_count,     take_products, philox_words,
-    philox_pick,     permute,      quantise,       decay,           decay_rows,    select_at_most,
-    select_times,    prefetch,     prefetch_range, deliver_packed,  deliver_book,  deliver_index16,
-    deliver_index32, deliver_wide, scatter,        scatter_weights, take_sums,     add_masks,
-    kMaskBlockNs};
+extern const HotLoops PG_HOT_LOOPS = {add_rows,        add,
+                                      add_scalar,      add_segment,
+                                      add_targets,     compact,
+                                      to_fixed,        draw_values,
+                                      draw_counts,     draw_products,
+                                      clamp_count,     take_products,
+                                      philox_words,    philox_pick,
+                                      permute,         quantise,
+                                      decay,           decay_rows,
+                                      select_at_most,  select_times,
+                                      prefetch,        prefetch_range,
+                                      deliver_packed,  deliver_book,
+                                      deliver_index16, deliver_index32,
+                                      deliver_wide,    scatter,
+                                      scatter_weights, take_sums,
+                                      add_masks,       kMaskBlockNs};
 
 }  // namespace procgraph

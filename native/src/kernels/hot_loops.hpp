@@ -66,6 +66,11 @@ struct HotLoops {
   /// How many thresholds are less than each of these draws; returns how many counts are not zero.
   std::size_t (*draw_counts)(const DrawStream& stream, std::uint32_t block, std::size_t n,
                              const CountTable& table, std::int32_t* out);
+  /// sums[i] = base[i] + weight * count i of these, and base[i] = 0; returns how many counts are
+  /// not zero. A null base counts as zeros, and `sums` itself is added to.
+  std::size_t (*draw_products)(const DrawStream& stream, std::uint32_t block, std::size_t n,
+                               const CountTable& table, std::uint32_t weight, std::uint32_t* sums,
+                               std::uint32_t* base);
   /// Clamps payloads to +-limit; returns how many are not zero.
   std::size_t (*clamp_count)(std::int32_t* payloads, std::size_t n, std::int32_t limit);
   /// sums[i] = base[i] + payloads[i] * weights[i], or weights[0] where `common`, and base[i] = 0. A

@@ -19,7 +19,8 @@ namespace {
 
 using Lanes = __m512i;
 constexpr std::size_t kLanes = 8;
-constexpr std::size_t kGroups = 8;
+constexpr std::size_t kUsual = 4;   // groups at a time
+constexpr std::size_t kGroups = 8;  // at most
 
 Lanes splat(std::uint32_t x) {
   return _mm512_set1_epi64(static_cast<long long>(x));
@@ -62,6 +63,7 @@ void store_words(void* out, Lanes ab, Lanes cd) {
 
 using Lanes = __m256i;
 constexpr std::size_t kLanes = 4;
+constexpr std::size_t kUsual = 2;
 constexpr std::size_t kGroups = 2;
 
 Lanes splat(std::uint32_t x) {
@@ -103,6 +105,7 @@ void store_words(void* out, Lanes ab, Lanes cd) {
 #else
 
 constexpr std::size_t kLanes = 8;
+constexpr std::size_t kUsual = 1;
 constexpr std::size_t kGroups = 1;
 struct Lanes {
   std::uint64_t lane[kLanes];
@@ -160,8 +163,8 @@ constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57u;
 
 /// Keys of one round, for the first and the third word.
 struct RoundKey {
-  Lanes a;
-  Lanes c;
+  std::uint32_t a;
+  std::uint32_t c;
 };
 
 /// Philox for counters that differ in their first word only. What is the same for all counters in
@@ -173,7 +176,7 @@ class PhiloxRun {
     const std::uint64_t p1 = std::uint64_t{kMultiplier1} * static_cast<std::uint32_t>(step >> 32);
     const std::uint32_t a = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ key_low;
     const std::uint64_t p0 = std::uint64_t{kMultiplier0} * a;
-    keys_[0] = {splat(0), splat(c3 ^ key_high)};
+    keys_[0] = {0, c3 ^ key_high};
     for (int round = 1; round < 10; ++round) {
       key_low += 0x9E3779B9u;
       key_high += 0xBB67AE85u;
@@ -185,27 +188,36 @@ class PhiloxRun {
       } else if (round == 2) {
         known_c = static_cast<std::uint32_t>(p0);
       }
-      keys_[round] = {splat(key_low ^ known_a), splat(key_high ^ known_c)};
+      keys_[round] = {key_low ^ known_a, key_high ^ known_c};
     }
   }
 
-  /// Writes n half words of the counters from `block` on, and some more: what is left over is made
-  /// by one group, two, four ... Each group waits for itself, and a few take as long as one.
-  template <std::size_t groups = kGroups>
+  /// Writes n half words of the counters from `block` on, and up to a whole group some more.
   void fill(std::uint32_t block, std::size_t n, std::uint16_t* out) const {
-    constexpr std::size_t kHalves = 8 * kLanes * groups;
-    constexpr std::size_t kFewer = groups > 1 ? kHalves / 2 : 0;
-    while (n > kFewer) {
-      draw<groups>(block, out);
-      if (n <= kHalves) return;
-      n -= kHalves;
-      out += kHalves;
-      block += static_cast<std::uint32_t>(kHalves / 8);
+    constexpr std::size_t kHalves = 8 * kLanes;  // of a group
+    std::size_t left = (n + kHalves - 1) / kHalves;
+    while (left > kGroups) {
+      draw<kUsual>(block, out);
+      left -= kUsual;
+      block += static_cast<std::uint32_t>(kUsual * kLanes);
+      out += kUsual * kHalves;
     }
-    if constexpr (groups > 1) fill<groups / 2>(block, n, out);
+    draw_last<kGroups>(left, block, out);
   }
 
  private:
+  /// The last groups all at once: each group waits for itself, so that a few take as long as one.
+  template <std::size_t groups>
+  void draw_last(std::size_t wanted, std::uint32_t block, std::uint16_t* out) const {
+    if constexpr (groups > 0) {
+      if (wanted == groups) {
+        draw<groups>(block, out);
+      } else {
+        draw_last<groups - 1>(wanted, block, out);
+      }
+    }
+  }
+
   /// Several groups of kLanes counters at a time, because each round waits for its multiplications.
   template <std::size_t groups>
   void draw(std::uint32_t block, std::uint16_t* out) const {
@@ -218,27 +230,29 @@ class PhiloxRun {
     for (std::size_t g = 0; g < groups; ++g) {
       const auto first = block + static_cast<std::uint32_t>(g * kLanes);
       d[g] = multiply(m0, add_lanes(splat(first), count_up()));
-      c[g] = xor_lanes(high(d[g]), keys_[0].c);
+      c[g] = xor_lanes(high(d[g]), splat(keys_[0].c));
     }
     for (std::size_t g = 0; g < groups; ++g) {
       b[g] = multiply(m1, c[g]);
-      a[g] = xor_lanes(high(b[g]), keys_[1].a);
-      c[g] = xor_lanes(d[g], keys_[1].c);
+      a[g] = xor_lanes(high(b[g]), splat(keys_[1].a));
+      c[g] = xor_lanes(d[g], splat(keys_[1].c));
     }
     for (std::size_t g = 0; g < groups; ++g) {
       d[g] = multiply(m0, a[g]);
       const Lanes p1 = multiply(m1, c[g]);
-      a[g] = mix(p1, b[g], keys_[2].a);
+      a[g] = mix(p1, b[g], splat(keys_[2].a));
       b[g] = p1;
-      c[g] = xor_lanes(high(d[g]), keys_[2].c);
+      c[g] = xor_lanes(high(d[g]), splat(keys_[2].c));
     }
     for (int round = 3; round < 10; ++round) {
+      const Lanes key_a = splat(keys_[round].a);
+      const Lanes key_c = splat(keys_[round].c);
       for (std::size_t g = 0; g < groups; ++g) {
         const Lanes p0 = multiply(m0, a[g]);
         const Lanes p1 = multiply(m1, c[g]);
-        a[g] = mix(p1, b[g], keys_[round].a);
+        a[g] = mix(p1, b[g], key_a);
         b[g] = p1;
-        c[g] = mix(p0, d[g], keys_[round].c);
+        c[g] = mix(p0, d[g], key_c);
         d[g] = p0;
       }
     }

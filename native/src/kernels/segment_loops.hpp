@@ -53,9 +53,15 @@ constexpr std::size_t kLineBytes = 64;
 constexpr std::size_t kCopied = 480;  // words of short segments at a time
 
 void prefetch_segment(const SegmentCursor& cursor, std::size_t words) {
+  prefetch(cursor.at);
+  prefetch(cursor.at + kLine);
+  if (words <= kShortSegment) {
+    prefetch(cursor.at + 2 * kLine);
+    return;
+  }
   const std::size_t lines = words / kLine + 1;
   const std::size_t most = lines < kMostLines ? lines : kMostLines;
-  for (std::size_t i = 0; i <= most; ++i) prefetch(cursor.at + i * kLine);
+  for (std::size_t i = 2; i <= most; ++i) prefetch(cursor.at + i * kLine);
 }
 
 /// Runs `body` for all cursors, with `words(count)` the length of a segment behind its header.
@@ -98,9 +104,7 @@ void each_run(SegmentCursor* cursors, std::size_t count, Value value_of, Body bo
           value = own;
         }
         std::memcpy(copied + n, words, kLineBytes);
-        if (cursor.count > kOneLine) {
-          std::memcpy(copied + n + kOneLine, words + kLine, sizeof copied[0] * kSecond);
-        }
+        std::memcpy(copied + n + kOneLine, words + kLine, sizeof copied[0] * kSecond);
         n += cursor.count;
       });
   body(copied, n, value);

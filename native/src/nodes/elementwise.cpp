@@ -160,12 +160,31 @@ class Elementwise final : public RuntimeNode, private Draw {
                        std::int32_t* out) const override {
     const std::size_t count = core_.loops.draw_counts(
         core_.stream(step, lane, 0), first_block(begin), n, core_.thresholds.table(), out);
-    const auto limit = static_cast<std::int32_t>(outputs[0].port().limit);
-    if (core_.thresholds.size() > static_cast<std::size_t>(limit)) {
-      core_.loops.clamp_count(out, n, limit);
-    }
+    if (clamps()) core_.loops.clamp_count(out, n, static_cast<std::int32_t>(limit()));
     return count;
   }
+
+  std::size_t add(std::int64_t step, std::size_t lane, std::size_t begin, std::size_t n,
+                  const Products& to) const override {
+    const auto& [weights, common, sums, base] = to;
+    if (common && !clamps()) {
+      return core_.loops.draw_products(core_.stream(step, lane, 0), first_block(begin), n,
+                                       core_.thresholds.table(),
+                                       static_cast<std::uint32_t>(weights[0]), sums, base);
+    }
+    alignas(64) std::int32_t drawn[kChunk];
+    std::size_t events = 0;
+    for (std::size_t i = 0; i < n; i += kChunk) {
+      const std::size_t size = std::min(n - i, kChunk);
+      events += payloads(step, lane, begin + i, size, drawn);
+      core_.loops.take_products(sums + i, base == nullptr ? nullptr : base + i, drawn,
+                                common ? weights : weights + i, common, size);
+    }
+    return events;
+  }
+
+  std::int64_t limit() const { return outputs[0].port().limit; }
+  bool clamps() const { return static_cast<std::int64_t>(core_.thresholds.size()) > limit(); }
 
   void build_components() {
     for (std::size_t o = 0; o < outputs.size(); ++o) {

@@ -275,17 +275,13 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
     std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
-      const std::int32_t* payloads;
+      const std::int32_t* weights = feed.weights.data() + (common ? 0 : begin);
       if (const Draw* draw = feed.rows->draw()) {
-        // The first of all goes where its products will be: less memory passes the nearest cache.
-        std::int32_t* room = base == sums ? draws_ : reinterpret_cast<std::int32_t*>(sums);
-        (drawn++)->events += draw->payloads(step, span.lane, begin, n, room);
-        payloads = room;
+        (drawn++)->events += draw->add(step, span.lane, begin, n, {weights, common, sums, base});
       } else {
-        payloads = feed.rows->row(step - feed.delay, span.lane) + begin;
+        const std::int32_t* payloads = feed.rows->row(step - feed.delay, span.lane) + begin;
+        core_.loops.take_products(sums, base, payloads, weights, common, n);
       }
-      core_.loops.take_products(sums, base, payloads, feed.weights.data() + (common ? 0 : begin),
-                                common, n);
       base = sums;
     }
   }

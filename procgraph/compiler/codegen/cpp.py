@@ -50,7 +50,7 @@ PRELUDE = """\
 #if defined(__clang__)
 #define PG_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)
-#define PG_INDEPENDENT _Pragma("GCC ivdep")
+#define PG_INDEPENDENT _Pragma("GCC ivdep") _Pragma("GCC unroll 2")
 #elif defined(_MSC_VER)
 #define PG_INDEPENDENT __pragma(loop(ivdep))
 #else

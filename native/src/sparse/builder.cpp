@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "procgraph/error.hpp"
 
@@ -16,24 +17,43 @@ constexpr std::size_t kMostRanges = 8;
 // Places are 32-bit numbers.
 constexpr std::uint64_t kMostWords = std::uint64_t{1} << 31;
 
+std::vector<Reach> parts_of(const Cuts& cuts, const Reach& reach) {
+  std::vector<Reach> out;
+  for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
+    const std::uint64_t begin = std::clamp(cuts[p], reach.begin, reach.end);
+    out.push_back({begin, std::clamp(cuts[p + 1], begin, reach.end)});
+  }
+  return out;
+}
+
 }  // namespace
 
-TableBuilder::TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
-                           const HotLoops& loops, const BuildOptions& options,
-                           std::optional<Layout> layout)
-    : members_(members), n_pre_(n_pre), loops_(loops), options_(options) {
-  low_ = members[0].target();
+Reach reach_of(const std::vector<Member>& members) {
+  Reach out{members[0].target(), 0};
   for (const Member& member : members) {
-    low_ = std::min(low_, member.target());
-    high_ = std::max(high_, member.target() + static_cast<std::uint64_t>(member.attrs().n_post));
+    out.begin = std::min(out.begin, member.target());
+    out.end =
+        std::max(out.end, member.target() + static_cast<std::uint64_t>(member.attrs().n_post));
   }
-  std::uint64_t widest = 0;
-  for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
-    const std::uint64_t begin = std::clamp(cuts[p], low_, high_);
-    parts_.push_back({begin, std::clamp(cuts[p + 1], begin, high_)});
-    widest = std::max(widest, parts_[p].end - begin);
-  }
-  layout_ = layout ? *layout : choose_layout(members, n_pre, widest);
+  return out;
+}
+
+std::uint64_t widest(const Cuts& cuts, const Reach& reach) {
+  std::uint64_t most = 0;
+  for (const Reach& part : parts_of(cuts, reach)) most = std::max(most, part.end - part.begin);
+  return most;
+}
+
+TableBuilder::TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
+                           const Reach& reach, const HotLoops& loops, const BuildOptions& options,
+                           Layout layout)
+    : members_(members),
+      n_pre_(n_pre),
+      loops_(loops),
+      options_(options),
+      layout_(std::move(layout)),
+      reach_(reach),
+      parts_(parts_of(cuts, reach)) {
   find_partitions();
   find_slots();
   for (Member& member : members_) member.prepare(slots_, layout_);
@@ -43,10 +63,11 @@ TableBuilder::TableBuilder(std::vector<Member>& members, std::int32_t n_pre, con
 void TableBuilder::find_partitions() {
   if (parts_.size() == 1) return;
   // Inputs and cuts begin at whole lines.
-  part_of_.resize(static_cast<std::size_t>((high_ - low_ + kLine - 1) / kLine));
+  part_of_.resize(static_cast<std::size_t>((reach_.end - reach_.begin + kLine - 1) / kLine));
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     for (std::uint64_t at = parts_[p].begin; at < parts_[p].end; at += kLine) {
-      part_of_[static_cast<std::size_t>((at - low_) / kLine)] = static_cast<std::uint8_t>(p);
+      part_of_[static_cast<std::size_t>((at - reach_.begin) / kLine)] =
+          static_cast<std::uint8_t>(p);
     }
   }
 }
@@ -118,7 +139,8 @@ void TableBuilder::count(Range& range) {
   } else {
     scan(range, false,
          [&](std::size_t source, std::size_t slot, std::uint64_t target, std::uint32_t) {
-           ++counter(source, slot, part_of_[static_cast<std::size_t>((target - low_) / kLine)]);
+           ++counter(source, slot,
+                     part_of_[static_cast<std::size_t>((target - reach_.begin) / kLine)]);
          });
   }
   measure(range);
@@ -172,7 +194,7 @@ void TableBuilder::fill(const Range& range, std::vector<Rows>& rows) {
   scan(range, kWeights,
        [&](std::size_t source, std::size_t slot, std::uint64_t target, std::uint32_t weight) {
          const std::size_t part =
-             one ? 0 : part_of_[static_cast<std::size_t>((target - low_) / kLine)];
+             one ? 0 : part_of_[static_cast<std::size_t>((target - reach_.begin) / kLine)];
          const auto offset = static_cast<std::uint32_t>(target - parts_[part].begin);
          std::uint32_t& place = counter(source, slot, part);
          auto* words = rows[part].words.as<std::uint32_t>();

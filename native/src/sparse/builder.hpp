@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "os/memory.hpp"
@@ -22,16 +21,24 @@ struct Rows {
   }
 };
 
+/// A range of the arena that tables deliver to.
+struct Reach {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+Reach reach_of(const std::vector<Member>& members);
+/// The most sums that a partition has of it.
+std::uint64_t widest(const Cuts& cuts, const Reach& reach);
+
 /// Makes the rows of a table in two passes over its synapses: count, then place. The result does
 /// not depend on the number of threads.
 class TableBuilder {
  public:
-  /// Chooses a layout where none is given.
+  /// Targets are numbered from the begin of `reach` in each partition.
   TableBuilder(std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
-               const HotLoops& loops, const BuildOptions& options,
-               std::optional<Layout> layout = {});
+               const Reach& reach, const HotLoops& loops, const BuildOptions& options,
+               Layout layout);
 
-  const Layout& layout() const { return layout_; }
   /// Number of passes over all synapses that `build` reports, in synapses.
   std::vector<Rows> build(const std::function<void(double)>& progress);
 
@@ -62,14 +69,9 @@ class TableBuilder {
   const BuildOptions& options_;
   Layout layout_;
   std::vector<Slot> slots_;
-  struct Part {
-    std::uint64_t begin;
-    std::uint64_t end;
-  };
-  std::vector<Part> parts_;            // positions in the arena that the table reaches
-  std::vector<std::uint8_t> part_of_;  // by line of the arena from the first target on
-  std::uint64_t low_ = 0;              // lowest and highest position
-  std::uint64_t high_ = 0;
+  Reach reach_;
+  std::vector<Reach> parts_;           // of each partition
+  std::vector<std::uint8_t> part_of_;  // by line of the arena from the begin of the reach on
   std::vector<Range> ranges_;
   os::Pages counters_;  // by source, slot and partition: number, then next free place
 };

@@ -32,7 +32,7 @@ void DeliveryTable::remove(const SynapseNode& node) {
   stale_ = true;
 }
 
-void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
+void DeliveryTable::build(const Cuts& cuts, const Reach& reach, const BuildOptions& options,
                           const std::function<void(double)>& progress) {
   parts_.clear();
   targets_.clear();
@@ -61,30 +61,29 @@ void DeliveryTable::build(const Cuts& cuts, const BuildOptions& options,
     return;
   }
   if (!marks_ && RingTable::pays(members, source_->port().n, lanes_)) {
-    TableBuilder rows(members, source_->port().n, cuts, *loops_, options, Layout{});
+    TableBuilder rows(members, source_->port().n, cuts, reach_of(members), *loops_, options,
+                      Layout{});
     ring_ = std::make_unique<RingTable>(rows.build(progress), longest_, lanes_, *loops_);
     return;
   }
-  TableBuilder builder(members, source_->port().n, cuts, *loops_, options);
-  layout_ = builder.layout();
+  Reach own = reach_of(members);
+  layout_ = choose_layout(members, source_->port().n, widest(cuts, own));
+  if (layout_.format != Format::book32 && layout_.format != Format::wide) {
+    // Targets that are numbered as in other tables, if that is as good.
+    Layout shared = choose_layout(members, source_->port().n, widest(cuts, reach));
+    if (shared.format == layout_.format) {
+      layout_ = std::move(shared);
+      own = reach;
+    }
+  }
+  TableBuilder builder(members, source_->port().n, cuts, own, *loops_, options, layout_);
   for (Rows& rows : builder.build(progress)) {
     const std::size_t fetched = fetched_of(rows, layout_, longest_);
-    parts_.push_back({std::move(rows), fetched, std::vector<Calendar>(lanes_)});
-  }
-  bucket_mask_ = std::bit_ceil(static_cast<std::uint64_t>(longest_) + 1) - 1;
-  for (Partition& part : parts_) {
-    for (Calendar& calendar : part.calendars) {
-      calendar.buckets.resize(static_cast<std::size_t>(bucket_mask_) + 1);
-    }
+    parts_.push_back({std::move(rows), fetched});
   }
 }
 
 void DeliveryTable::reset() {
-  for (Partition& part : parts_) {
-    for (Calendar& calendar : part.calendars) {
-      for (Bucket& bucket : calendar.buckets) bucket.clear();
-    }
-  }
   if (ring_ != nullptr) ring_->reset();
   last_due_ = kNever;
   looked_ = 0;
@@ -100,11 +99,6 @@ void DeliveryTable::restart(std::int64_t step) {
   looked_ = step;
   // What was emitted in the step before is taken up by `deliver`.
   if (ring_ != nullptr) ring_->restart(source_->events, step);
-  for (std::int32_t age = 2; age <= longest_; ++age) {
-    for (Partition& part : parts_) {
-      for (std::size_t lane = 0; lane < lanes_; ++lane) absorb(step - age, step, part, lane);
-    }
-  }
 }
 
 bool DeliveryTable::fired(std::int64_t step) const {
@@ -133,69 +127,21 @@ bool DeliveryTable::reaches(const Input& target) const {
   return std::find(targets_.begin(), targets_.end(), &target) != targets_.end();
 }
 
-/// Puts the spikes of one step into the buckets of their first segments due from `due_from` on.
-void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, Partition& part,
-                           std::size_t lane) {
+void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, std::size_t part,
+                           std::size_t lane, Calendar& calendar) const {
   const EventList& events = source_->events.at(emitted, lane);
-  Calendar& calendar = part.calendars[lane];
+  const auto& [rows, fetched] = parts_[part];
   for (std::size_t e = 0; e < events.size(); ++e) {
-    const std::uint32_t* at = part.rows.row(static_cast<std::size_t>(events.index()[e]));
+    const std::uint32_t* at = rows.row(static_cast<std::size_t>(events.index()[e]));
     std::int64_t due = emitted + at[1];
     while (at[0] != 0 && due < due_from) {
       at = after(at);
       due += at[1];
     }
     if (at[0] == 0) continue;
-    calendar.buckets[bucket_of(due)].push_back({at, at[0], events.payload()[e]});
-    loops_->prefetch_range(at, part.fetched);
+    calendar.due(due).push_back({at, at[0], events.payload()[e]});
+    loops_->prefetch_range(at, fetched);
   }
-}
-
-void DeliveryTable::run_segments(Bucket& bucket, std::uint32_t* sums) {
-  switch (layout_.format) {
-    case Format::packed32:
-      loops_->deliver_packed(sums, bucket.data(), bucket.size(), layout_.target_mask(),
-                             layout_.weight_shift());
-      break;
-    case Format::book32:
-      loops_->deliver_book(sums, bucket.data(), bucket.size(), layout_.target_mask(),
-                           layout_.target_bits, layout_.book.data());
-      break;
-    case Format::index16:
-      loops_->deliver_index16(sums, bucket.data(), bucket.size());
-      break;
-    case Format::index32:
-      loops_->deliver_index32(sums, bucket.data(), bucket.size());
-      break;
-    case Format::wide:
-      loops_->deliver_wide(sums, bucket.data(), bucket.size());
-      break;
-  }
-}
-
-void DeliveryTable::mark(const Bucket& bucket, std::size_t base, LineMask* lines) const {
-  for (const SegmentCursor& cursor : bucket) {
-    const std::uint32_t* words = cursor.at + layout_.header_words();
-    for (std::uint32_t m = 0; m < cursor.count; ++m)
-      set_mark(lines, base + layout_.target(words, m));
-  }
-}
-
-/// Sends cursors on to the segments that they stand at; those still due in `step` stay.
-void DeliveryTable::forward(Bucket& bucket, std::int64_t step, Calendar& calendar) {
-  std::size_t kept = 0;
-  for (const SegmentCursor& cursor : bucket) {
-    const std::uint32_t count = cursor.at[0];
-    const std::uint32_t steps = cursor.at[1];
-    const SegmentCursor next{cursor.at, count, cursor.payload};
-    if (count == 0) continue;
-    if (steps != 0) {
-      calendar.buckets[bucket_of(step + steps)].push_back(next);
-    } else {
-      bucket[kept++] = next;
-    }
-  }
-  bucket.resize(kept);
 }
 
 void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
@@ -228,32 +174,6 @@ void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena, P
     ring_->deliver(source_->events, step, part, arena.sums(), arena.stride());
   } else if (mask_ != nullptr) {
     mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride(), portion);
-  } else {
-    deliver_rows(step, part, arena, portion);
-  }
-}
-
-void DeliveryTable::deliver_rows(std::int64_t step, std::size_t part, Arena& arena,
-                                 Portion portion) {
-  Partition& own = parts_[part];
-  for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    Calendar& calendar = own.calendars[lane];
-    Bucket& bucket = calendar.buckets[bucket_of(step)];
-    const auto run = [&] {
-      while (!bucket.empty()) {
-        const std::size_t base = lane * arena.stride() + own.rows.base;
-        if (marks_) mark(bucket, base, arena.marks());
-        run_segments(bucket, arena.sums() + base);
-        forward(bucket, step, calendar);
-      }
-    };
-    if (portion == Portion::known) {
-      run();
-      continue;
-    }
-    run();
-    absorb(step - 1, step, own, lane);
-    run();
   }
 }
 

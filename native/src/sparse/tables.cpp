@@ -72,7 +72,7 @@ void limit_memory(const std::vector<std::unique_ptr<RuntimeNode>>& nodes, std::s
 
 SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t threads,
                            const HotLoops& loops)
-    : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1) {
+    : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1), loops_(loops) {
   group(nodes, loops);
 }
 
@@ -153,16 +153,46 @@ void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
   const auto stale_count = static_cast<double>(
       std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); }));
   double done = 0;
+  const Reach all = reach();
   for (auto& table : tables_) {
     if (!table->stale()) continue;
-    table->build(cuts_, options, [&](double fraction) {
+    table->build(cuts_, all, options, [&](double fraction) {
       if (options.progress) options.progress((done + fraction) / stale_count);
     });
     table->restart(step);
     done += 1;
   }
+  join_rows();
+  for (const auto& delivery : deliveries_) delivery->restart(step);
   list_targets();
   tell_targets(false);
+}
+
+Reach SparseTables::reach() const {
+  Reach out{UINT64_MAX, 0};
+  for (const auto& table : tables_) {
+    for (const SynapseNode* node : table->nodes()) {
+      const Input& target = node->outputs[0].channels[0]->target();
+      out.begin = std::min<std::uint64_t>(out.begin, target.offset());
+      out.end = std::max<std::uint64_t>(out.end, target.offset() + target.n());
+    }
+  }
+  return out;
+}
+
+void SparseTables::join_rows() {
+  deliveries_.clear();
+  for (const auto& table : tables_) {
+    if (!table->has_rows()) continue;
+    const auto found = std::find_if(deliveries_.begin(), deliveries_.end(),
+                                    [&](const auto& x) { return x->takes(*table); });
+    if (found != deliveries_.end()) {
+      (*found)->add(*table);
+    } else {
+      deliveries_.push_back(
+          std::make_unique<RowDelivery>(*table, partitions(), table->source().lanes(), loops_));
+    }
+  }
 }
 
 void SparseTables::release(SynapseNode& node, std::int64_t step) {
@@ -177,6 +207,7 @@ void SparseTables::release(SynapseNode& node, std::int64_t step) {
 void SparseTables::reset() {
   spent = 0;
   for (auto& table : tables_) table->reset();
+  for (const auto& delivery : deliveries_) delivery->reset();
   tell_targets(false);
 }
 
@@ -184,6 +215,7 @@ void SparseTables::restart(std::int64_t step) {
   for (auto& table : tables_) {
     if (!table->stale()) table->restart(step);
   }
+  for (const auto& delivery : deliveries_) delivery->restart(step);
   tell_targets(false);
 }
 
@@ -227,6 +259,7 @@ void SparseTables::deliver(std::int64_t step, std::size_t part, Portion portion)
     for (const auto& table : tables_) table->prepare(step, part);
     for (const auto& table : tables_) table->fetch_rows(step, part);
   }
+  for (const auto& delivery : deliveries_) delivery->deliver(step, part, arena_, portion);
   for (auto& table : tables_) table->deliver(step, part, arena_, portion);
 }
 

@@ -56,12 +56,17 @@ class SparseTables {
 
  private:
   void group(const Nodes& nodes, const HotLoops& loops);
+  /// What all tables deliver to.
+  Reach reach() const;
+  void join_rows();
   void list_targets();
   void tell_targets(bool after_step);
 
   Arena& arena_;
   Cuts cuts_;
+  const HotLoops& loops_;
   std::vector<std::unique_ptr<DeliveryTable>> tables_;
+  std::vector<std::unique_ptr<RowDelivery>> deliveries_;
   /// An input that tables deliver to, or have delivered to.
   struct Target {
     Input* input;

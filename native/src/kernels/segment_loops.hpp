@@ -110,9 +110,11 @@ void each_run(SegmentCursor* cursors, std::size_t count, Value value_of, Body bo
   body(copied, n, value);
 }
 
-u32 payload_of(const u32*, const SegmentCursor& cursor) {
+/// Of segments whose synapses bring their own weights. A lambda: the address of a function would be
+/// called.
+constexpr auto payload_of = [](const u32*, const SegmentCursor& cursor) {
   return wrap(cursor.payload);
-}
+};
 
 void deliver_packed(u32* acc, SegmentCursor* cursors, std::size_t count, u32 target_mask,
                     u32 weight_shift) {

@@ -29,58 +29,102 @@ void decay(float* values, std::size_t n, float factor) {
   for (std::size_t i = 0; i < n; ++i) values[i] = decayed(values[i], factor);
 }
 
-/// Row i of `out` gets column i of `block`.
-void store_transposed(const float (*block)[8], float* out, std::size_t stride) {
+/// Values of eight sources in eight steps.
+constexpr std::size_t kRows = 8;
+
 #if defined(__AVX2__)
-  __m256 a[8];
-  for (std::size_t k = 0; k < 8; ++k) a[k] = _mm256_load_ps(block[k]);
-  __m256 pairs[8];
-  for (std::size_t k = 0; k < 8; k += 2) {
+
+using RowValues = __m256;  // in one step
+
+RowValues load_rows(const float* values) {
+  return _mm256_loadu_ps(values);
+}
+RowValues times(RowValues x, float factor) {
+  return _mm256_mul_ps(x, _mm256_set1_ps(factor));
+}
+RowValues magnitude(RowValues x) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x);
+}
+/// Each is zero, or at least that after so many steps.
+bool stay_above(RowValues x, float decay, float least) {
+  const RowValues last = times(magnitude(x), decay);
+  const RowValues above = _mm256_cmp_ps(last, _mm256_set1_ps(least), _CMP_GE_OQ);
+  const RowValues zero = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ);
+  return _mm256_movemask_ps(_mm256_or_ps(above, zero)) == 0xFF;
+}
+RowValues decayed(RowValues x, float factor) {
+  const RowValues next = times(x, factor);
+  const RowValues small = _mm256_cmp_ps(magnitude(next), _mm256_set1_ps(0x1p-126F), _CMP_LT_OQ);
+  return _mm256_andnot_ps(small, next);
+}
+
+/// Row i of `out` gets column i of `a`.
+void store_transposed(const RowValues* a, float* out, std::size_t stride) {
+  RowValues pairs[kRows];
+  PG_UNROLL for (std::size_t k = 0; k < kRows; k += 2) {
     pairs[k] = _mm256_unpacklo_ps(a[k], a[k + 1]);
     pairs[k + 1] = _mm256_unpackhi_ps(a[k], a[k + 1]);
   }
-  __m256 fours[8];
-  for (std::size_t k = 0; k < 8; k += 4) {
-    for (std::size_t h = 0; h < 2; ++h) {
+  RowValues fours[kRows];
+  PG_UNROLL for (std::size_t k = 0; k < kRows; k += 4) {
+    PG_UNROLL for (std::size_t h = 0; h < 2; ++h) {
       fours[k + 2 * h] = _mm256_shuffle_ps(pairs[k + h], pairs[k + h + 2], 0x44);
       fours[k + 2 * h + 1] = _mm256_shuffle_ps(pairs[k + h], pairs[k + h + 2], 0xEE);
     }
   }
-  for (std::size_t i = 0; i < 4; ++i) {
+  PG_UNROLL for (std::size_t i = 0; i < 4; ++i) {
     _mm256_storeu_ps(out + i * stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
     _mm256_storeu_ps(out + (i + 4) * stride, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
   }
-#else
-  for (std::size_t i = 0; i < 8; ++i) {
-    for (std::size_t k = 0; k < 8; ++k) out[i * stride + k] = block[k][i];
-  }
-#endif
 }
+
+#else
+
+struct RowValues {
+  float row[kRows];
+};
+
+RowValues load_rows(const float* values) {
+  RowValues out;
+  for (std::size_t i = 0; i < kRows; ++i) out.row[i] = values[i];
+  return out;
+}
+RowValues times(RowValues x, float factor) {
+  for (std::size_t i = 0; i < kRows; ++i) x.row[i] *= factor;
+  return x;
+}
+bool stay_above(const RowValues& x, float decay, float least) {
+  bool all = true;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const float last = x.row[i] < 0 ? -x.row[i] * decay : x.row[i] * decay;
+    all &= (x.row[i] == 0) | (last >= least);
+  }
+  return all;
+}
+RowValues decayed(RowValues x, float factor) {
+  for (std::size_t i = 0; i < kRows; ++i) x.row[i] = decayed(x.row[i], factor);
+  return x;
+}
+void store_transposed(const RowValues* a, float* out, std::size_t stride) {
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t k = 0; k < kRows; ++k) out[i * stride + k] = a[k].row[i];
+  }
+}
+
+#endif
 
 void decay_rows(const float* values, std::size_t count, float factor, float* out,
                 std::size_t stride) {
-  alignas(32) float now[8];
-  alignas(32) float block[8][8];
-  for (std::size_t i = 0; i < 8; ++i) now[i] = values[i];
+  RowValues now = load_rows(values);
+  RowValues block[kRows];
   const float two = factor * factor;
   const float eight = two * two * two * two;
-  for (std::size_t r = 0; r < count; r += 8) {
+  for (std::size_t r = 0; r < count; r += kRows) {
     // Each step waits for the one before: what cannot become denormal in this block is not asked.
-    bool large = true;
-    for (std::size_t i = 0; i < 8; ++i) {
-      const float last = now[i] < 0 ? -now[i] * eight : now[i] * eight;
-      large &= (now[i] == 0) | (last >= 0x1p-120F);
-    }
-    if (large) {
-      for (std::size_t k = 0; k < 8; ++k) {
-        for (std::size_t i = 0; i < 8; ++i) block[k][i] = now[i];
-        for (std::size_t i = 0; i < 8; ++i) now[i] *= factor;
-      }
-    } else {
-      for (std::size_t k = 0; k < 8; ++k) {
-        for (std::size_t i = 0; i < 8; ++i) block[k][i] = now[i];
-        for (std::size_t i = 0; i < 8; ++i) now[i] = decayed(now[i], factor);
-      }
+    const bool large = stay_above(now, eight, 0x1p-120F);
+    PG_UNROLL for (std::size_t k = 0; k < kRows; ++k) {
+      block[k] = now;
+      now = large ? times(now, factor) : decayed(now, factor);
     }
     store_transposed(block, out + r, stride);
   }

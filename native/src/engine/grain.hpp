@@ -9,6 +9,7 @@ struct Grain {
   std::size_t elements;  ///< of an element-wise node, in one task
   double nanoseconds;    ///< that a parallel phase has to save; waking and waiting cost about 500
   double moved;          ///< of a tick that may leave the thread which has delivered its sums
+  double late;           ///< the most of a thread's share that such a tick may be
 };
 
 /// The usual grain; with PROCGRAPH_DIVIDE set all that can be shared is, so that tests reach it

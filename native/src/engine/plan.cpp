@@ -50,7 +50,8 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000} : Grain{1, 0, 0};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1}
+                                                    : Grain{1, 0, 0, 1};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
@@ -164,6 +165,7 @@ void Plan::add_phase(Jobs&& jobs) {
     jobs[i].task.order = static_cast<std::uint32_t>(i);
     alone += jobs[i].cost;
   }
+  for (Job& job : jobs) job.moves = movable(job, alone / static_cast<double>(wanted_));
   const std::vector<Jobs> shares = assign(jobs);
   double longest = alone / static_cast<double>(shares.size());  // the best, if all jobs may move
   for (const Jobs& share : shares) longest = std::max(longest, bound(share));
@@ -181,16 +183,20 @@ void Plan::add_phase(Jobs&& jobs) {
 }
 
 /// True if the job may run on any thread, at any time within the level once the thread that it was
-/// given to is done with what may not.
-bool Plan::movable(const Job& job) {
+/// given to is done with what may not. What follows a delivery has to come over from there: that is
+/// not worth it for little, nor for so large a part of a thread's share that few threads are ever
+/// so late.
+bool Plan::movable(const Job& job, double share) {
   const RuntimeNode* node = job.task.node;
   if (job.target != nullptr || node == nullptr || node->caller_only()) return false;
-  return !node->follows_delivery() || job.cost >= grain().moved;
+  if (!node->follows_delivery()) return true;
+  const Grain least = grain();
+  return job.cost >= least.moved && job.cost <= least.late * share;
 }
 
 Plan::List Plan::list_of(Jobs jobs) {
   const auto rest =
-      std::stable_partition(jobs.begin(), jobs.end(), [](const Job& job) { return !movable(job); });
+      std::stable_partition(jobs.begin(), jobs.end(), [](const Job& job) { return !job.moves; });
   // From the back, small ones are taken over first: they make up for small differences.
   std::stable_sort(rest, jobs.end(), [](const Job& a, const Job& b) { return a.cost > b.cost; });
   List list;
@@ -270,7 +276,7 @@ double Plan::bound(const Jobs& jobs) {
   double sum = 0;
   double largest = 0;
   for (const Job& job : jobs) {
-    if (!movable(job)) sum += job.cost;
+    if (!job.moves) sum += job.cost;
     largest = std::max(largest, job.cost);
   }
   return std::max(sum, largest);

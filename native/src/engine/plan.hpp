@@ -68,6 +68,7 @@ class Plan {
     double cost;
     const Input* target;  // what an emission writes to; jobs of one target stay together
     int thread;           // that has to run it; -1: any
+    bool moves = false;   // other threads may take it over
   };
   using Jobs = std::vector<Job>;
   /// Tasks of one thread: first those that only it may run, in their order, then those that may
@@ -102,7 +103,7 @@ class Plan {
   static std::map<const Input*, int> parts_by_target(const Jobs& jobs);
   static double total(const Jobs& jobs);
   static double bound(const Jobs& jobs);
-  static bool movable(const Job& job);
+  static bool movable(const Job& job, double share);
   static List list_of(Jobs jobs);
   bool early_deliveries(const std::vector<Entry>& schedule) const;
 

@@ -149,6 +149,7 @@ bool SparseTables::stale() const {
 }
 
 void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
+  deliveries_.clear();  // they look at tables that may go
   std::erase_if(tables_, [](const auto& table) { return table->nodes().empty(); });
   const auto stale_count = static_cast<double>(
       std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); }));
@@ -181,7 +182,6 @@ Reach SparseTables::reach() const {
 }
 
 void SparseTables::join_rows() {
-  deliveries_.clear();
   for (const auto& table : tables_) {
     if (!table->has_rows()) continue;
     const auto found = std::find_if(deliveries_.begin(), deliveries_.end(),

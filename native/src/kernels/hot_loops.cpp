@@ -40,14 +40,12 @@
 #define PG_INDEPENDENT
 #endif
 
+#include "kernels/draw_loops.hpp"
 #include "kernels/mask_loops.hpp"
-#include "kernels/philox_lanes.hpp"
 #include "kernels/plastic_loops.hpp"
+#include "kernels/product_loops.hpp"
 #include "kernels/segment_loops.hpp"
 #include "kernels/select_loops.hpp"
-// After what they use.
-#include "kernels/draw_loops.hpp"
-#include "kernels/product_loops.hpp"
 
 namespace procgraph {
 namespace {

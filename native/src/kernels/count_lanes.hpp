@@ -20,6 +20,14 @@ struct Counted {
 
 #if defined(__AVX512BW__)
 
+/// Where counts are written to.
+struct Counts {
+  i32* out;
+  void put(std::size_t at, __mmask16 present, __m512i counts) const {
+    _mm512_mask_storeu_epi32(out + at, present, counts);
+  }
+};
+
 /// Vectors of 32 upper halves against the table in registers.
 class UpperCounter {
  public:
@@ -27,16 +35,14 @@ class UpperCounter {
       : table_(table), open_(_mm512_maskz_loadu_epi16(first(table.usual + 1), table.open)) {}
 
   /// Counts for x[0] ... x[32 * vectors - 1], the elements from `at` on.
-  template <std::size_t vectors>
-  void count(const u16* x, std::size_t at, i32* out, u16* list, Counted& counted) {
+  template <std::size_t vectors, class Sink>
+  void count(const u16* x, std::size_t at, const Sink& sink, u16* list, Counted& counted) {
     __m512i values[vectors];
     __m512i above[vectors];
     exceeded<vectors>(x, values, above);
     __m512i left = _mm512_set1_epi16(-1);  // zero where a count is open
     PG_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-      _mm512_storeu_si512(out + 32 * v, _mm512_cvtepu16_epi32(_mm512_castsi512_si256(above[v])));
-      _mm512_storeu_si512(out + 32 * v + 16,
-                          _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(above[v], 1)));
+      put(sink, at + 32 * v, 0xFFFFFFFFu, above[v]);
       events_ = _mm512_add_epi16(events_, _mm512_min_epu16(above[v], _mm512_set1_epi16(1)));
       left = _mm512_min_epu16(left, _mm512_subs_epu16(next(above[v]), values[v]));
     }
@@ -47,17 +53,15 @@ class UpperCounter {
   }
 
   /// The last n of them, less than a vector.
-  void count_rest(const u16* x, std::size_t n, std::size_t at, i32* out, u16* list,
+  template <class Sink>
+  void count_rest(const u16* x, std::size_t n, std::size_t at, const Sink& sink, u16* list,
                   Counted& counted) {
     __m512i values[1];
     __m512i above[1];
     exceeded<1>(x, values, above);
     const __mmask32 present = first(n);
     above[0] = _mm512_maskz_mov_epi16(present, above[0]);
-    _mm512_mask_storeu_epi32(out, static_cast<__mmask16>(present),
-                             _mm512_cvtepu16_epi32(_mm512_castsi512_si256(above[0])));
-    _mm512_mask_storeu_epi32(out + 16, static_cast<__mmask16>(present >> 16),
-                             _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(above[0], 1)));
+    put(sink, at, present, above[0]);
     events_ = _mm512_add_epi16(events_, _mm512_min_epu16(above[0], _mm512_set1_epi16(1)));
     add_open(_mm512_mask_cmpge_epu16_mask(present, values[0], next(above[0])), at, list, counted);
   }
@@ -71,6 +75,14 @@ class UpperCounter {
  private:
   static __mmask32 first(std::size_t n) {
     return static_cast<__mmask32>((std::uint64_t{1} << n) - 1);
+  }
+
+  template <class Sink>
+  static void put(const Sink& sink, std::size_t at, __mmask32 present, __m512i above) {
+    sink.put(at, static_cast<__mmask16>(present),
+             _mm512_cvtepu16_epi32(_mm512_castsi512_si256(above)));
+    sink.put(at + 16, static_cast<__mmask16>(present >> 16),
+             _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(above, 1)));
   }
 
   template <std::size_t vectors>
@@ -107,16 +119,22 @@ bool fits(const CountTable& table) {
 }
 
 /// `x` has room for whole vectors.
-Counted count_vectors(const u16* x, std::size_t n, const CountTable& table, i32* out, u16* list) {
+template <class Sink>
+Counted count_vectors(const u16* x, std::size_t n, const CountTable& table, const Sink& sink,
+                      u16* list) {
   UpperCounter counter(table);
   Counted counted;
   std::size_t i = 0;
-  for (; i + 256 <= n; i += 256) counter.count<8>(x + i, i, out + i, list, counted);
-  for (; i + 64 <= n; i += 64) counter.count<2>(x + i, i, out + i, list, counted);
-  for (; i + 32 <= n; i += 32) counter.count<1>(x + i, i, out + i, list, counted);
-  if (i < n) counter.count_rest(x + i, n - i, i, out + i, list, counted);
+  for (; i + 256 <= n; i += 256) counter.count<8>(x + i, i, sink, list, counted);
+  for (; i + 64 <= n; i += 64) counter.count<2>(x + i, i, sink, list, counted);
+  for (; i + 32 <= n; i += 32) counter.count<1>(x + i, i, sink, list, counted);
+  if (i < n) counter.count_rest(x + i, n - i, i, sink, list, counted);
   counted.events = counter.events();
   return counted;
+}
+
+Counted count_vectors(const u16* x, std::size_t n, const CountTable& table, i32* out, u16* list) {
+  return count_vectors(x, n, table, Counts{out}, list);
 }
 
 #elif defined(__AVX2__)

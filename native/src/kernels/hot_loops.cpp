@@ -42,6 +42,7 @@
 
 #include "kernels/draw_loops.hpp"
 #include "kernels/mask_loops.hpp"
+#include "kernels/philox_lanes.hpp"
 #include "kernels/plastic_loops.hpp"
 #include "kernels/product_loops.hpp"
 #include "kernels/segment_loops.hpp"

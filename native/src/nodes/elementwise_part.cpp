@@ -93,7 +93,7 @@ void ElementwisePart::build_emitters() {
 }
 
 void ElementwisePart::aim_workspace() {
-  const std::size_t draws = std::max<std::size_t>(draw_pointers_.size(), 1);
+  const std::size_t draws = draw_pointers_.size();
   const std::size_t chunks = draws + fed_.size() + emitters_.size() + 2;
   // A kernel of the host language may come to run another engine on this thread.
   const bool own = core_.kernel.fn == nullptr;
@@ -103,9 +103,8 @@ void ElementwisePart::aim_workspace() {
   workspace_ = at;
   const auto take = [&] { return std::exchange(at, at + kRoom); };
   draws_ = at;
-  at += (draws - 1) * kRoom;
-  take();
-  for (std::size_t r = 0; r < draw_pointers_.size(); ++r) draw_pointers_[r] = draws_ + r * kRoom;
+  at += draws * kRoom;
+  for (std::size_t r = 0; r < draws; ++r) draw_pointers_[r] = draws_ + r * kRoom;
   for (const std::size_t i : fed_) gathered_[i] = reinterpret_cast<std::uint32_t*>(take());
   for (std::size_t i = 0; i < emitters_.size(); ++i) {
     Emitter& emitter = emitters_[i];

@@ -7,11 +7,12 @@
 
 #include "kernels/count_lanes.hpp"
 #include "kernels/philox_lanes.hpp"
+#include "procgraph/kernel.h"
 
 namespace procgraph {
 namespace {
 
-constexpr std::size_t kDrawn = 1408;  // at a time, to stay in the nearest cache
+constexpr std::size_t kDrawn = PG_KERNEL_CHUNK;  // at a time: a chunk in one go
 constexpr u32 kLowerHalves = 0x80000000u;
 
 static_assert(kDrawn % kBlock == 0);

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "procgraph/engine.hpp"
+#include "same.hpp"
 
 using namespace procgraph;
 
@@ -29,10 +30,8 @@ void run(const std::shared_ptr<const Program>& program) {
     }
     engine.run(3);
   }
-  State state = engine.export_state();
-  StateView view;
-  for (auto& [key, array] : state) view[key] = {array.dtype, array.shape, array.data.get()};
-  engine.import_state(engine.step(), engine.seed(), view);
+  const State state = engine.export_state();
+  engine.import_state(engine.step(), engine.seed(), view_of(state));
   engine.run(1);
 }
 

@@ -16,6 +16,8 @@ struct Event {
 NodeSpec event_source(Builder& b, const std::string& name, std::int64_t n,
                       const std::vector<Event>& events, std::int64_t depth = 1,
                       std::int64_t cycle = 0);
+NodeSpec elementwise(const std::string& name, const std::string& kernel, std::int64_t n,
+                     std::int64_t draws);
 NodeSpec lif(Builder& b, const std::string& name, std::int64_t n, float decay = 0.9f,
              float v_th = 1.0f, std::int32_t ref_steps = 2, std::int64_t scale = 16);
 NodeSpec bernoulli(Builder& b, const std::string& name, std::int64_t n, double probability);

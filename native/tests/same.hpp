@@ -19,3 +19,10 @@ inline bool same(const procgraph::State& a, const procgraph::State& b) {
   }
   return true;
 }
+
+/// A state as it is handed back to an engine.
+inline procgraph::StateView view_of(const procgraph::State& state) {
+  procgraph::StateView view;
+  for (const auto& [key, array] : state) view[key] = {array.dtype, array.shape, array.data.get()};
+  return view;
+}

@@ -4,17 +4,21 @@
 
 namespace {
 
-// Columns decay, v_th, ref_steps; states v, refractory; input a_in; output s_out.
+// Columns decay, v_th, ref_steps; states v, refractory; currents as inputs; output s_out.
+template <int inputs>
 void lif(const pg_kernel_args* a) {
   const auto* decay = static_cast<const float*>(a->columns[0]);
   const auto* v_th = static_cast<const float*>(a->columns[1]);
   const auto* ref_steps = static_cast<const std::int32_t*>(a->columns[2]);
   auto* v = static_cast<float*>(a->states[0]);
   auto* refractory = static_cast<std::int32_t*>(a->states[1]);
-  const auto* a_in = static_cast<const std::int32_t*>(a->inputs[0]);
   auto* s_out = static_cast<std::int32_t*>(a->outputs[0]);
   for (std::int64_t i = 0; i < a->n; ++i) {
-    const float current = static_cast<float>(a_in[i]) * a->input_scales[0];
+    float current = 0.0f;
+    for (int in = 0; in < inputs; ++in) {
+      current += static_cast<float>(static_cast<const std::int32_t*>(a->inputs[in])[i]) *
+                 a->input_scales[in];
+    }
     const float next = v[i] * decay[i] + current;
     const bool rests = refractory[i] > 0;
     const bool spikes = !rests && next >= v_th[i];
@@ -71,7 +75,8 @@ void on_epoch(const pg_kernel_args* a) {
 
 void register_sample_kernels() {
   auto& registry = procgraph::KernelRegistry::process();
-  registry.add("test_lif", "1", {lif, nullptr});
+  registry.add("test_lif", "1", {lif<1>, nullptr});
+  registry.add("test_lif_two", "1", {lif<2>, nullptr});
   registry.add("test_bernoulli", "1", {bernoulli, nullptr});
   registry.add("test_copy", "1", {copy, nullptr});
   registry.add("test_on_pre", "1", {on_pre, nullptr});

@@ -7,6 +7,7 @@
 #include "kernels/isa.hpp"
 #include "os/memory.hpp"
 #include "procgraph/engine.hpp"
+#include "same.hpp"
 
 using namespace procgraph;
 
@@ -158,11 +159,9 @@ TEST(bitmasks_take_over_a_checkpoint) {
     Engine first = make_apart(program, 2);
     first.run(when);
     const State state = first.export_state();
-    StateView view;
-    for (const auto& [key, array] : state) view[key] = {array.dtype, array.shape, array.data.get()};
     Engine second = make(program, 3, 2);
     second.run(3);
-    second.import_state(when, 7, view);
+    second.import_state(when, 7, view_of(state));
     CHECK(has_bitmask(second) || !chooses_bitmask());
     first.run(12);
     second.run(12);

@@ -25,9 +25,7 @@ void check_same(const std::shared_ptr<const Program>& program, std::int32_t batc
     CHECK(same(middle, many.export_state()));
     many.run(20);
     CHECK(same(end, many.export_state()));
-    StateView view;
-    for (auto& [key, array] : middle) view[key] = {array.dtype, array.shape, array.data.get()};
-    many.import_state(steps, 5, view);
+    many.import_state(steps, 5, view_of(middle));
     many.run(20);
     CHECK(same(end, many.export_state()));
   }

@@ -139,12 +139,6 @@ Engine make_apart(const std::shared_ptr<const Program>& program, std::int32_t ba
   return engine;
 }
 
-StateView view_of(const State& state) {
-  StateView out;
-  for (const auto& [key, array] : state) out[key] = {array.dtype, array.shape, array.data.get()};
-  return out;
-}
-
 }  // namespace
 
 TEST(tables_give_the_same_bits) {

@@ -110,18 +110,22 @@ Builder dense_network(std::int64_t n) {
   return b;
 }
 
-/// Two populations that drive each other, one with a delay of a step and one with longer ones.
-Builder recurrent_network(std::int64_t n) {
+/// Two populations that drive each other, with delays of `least` steps and more; one takes what
+/// comes at two ports.
+Builder recurrent_network(std::int64_t n, std::int32_t least) {
   Builder b;
   const int a = b.node(bernoulli(b, "a", n, 0.2));
-  const int c = b.node(lif(b, "c", n, 0.9f, 0.4f));
+  NodeSpec two = lif(b, "c", n, 0.9f, 0.4f);
+  two.inputs.push_back({.name = "b_in", .kind = "current", .n = n, .scale = two.inputs[0].scale});
+  two.attrs = elementwise("c", "test_lif_two", n, 0).attrs;
+  const int c = b.node(two);
   const int d = b.node(lif(b, "d", n, 0.8f, 0.3f));
-  const int i = b.node(sparse(b, "i", n, n, 1));
-  const int u = b.node(sparse(b, "u", n, n, 1));
-  const int v = b.node(sparse(b, "v", n, n, 4));
-  const int w = b.node(sparse(b, "w", n, n, 1));
+  const int i = b.node(sparse(b, "i", n, n, least));
+  const int u = b.node(sparse(b, "u", n, n, least));
+  const int v = b.node(sparse(b, "v", n, n, least + 3));
+  const int w = b.node(sparse(b, "w", n, n, least));
   b.join({.src = a, .dst = i});
-  b.join({.src = i, .dst = c});
+  b.join({.src = i, .dst = c, .in = 1});
   b.join({.src = c, .dst = u});
   b.join({.src = c, .dst = v});
   b.join({.src = u, .dst = d});
@@ -198,19 +202,23 @@ TEST(threads_do_not_change_small_graphs) {
 }
 
 TEST(threads_run_many_steps_at_once) {
-  for (const std::int64_t n : {200, 9'000}) {
-    const auto program = recurrent_network(n).load();
+  for (const auto& [n, least] : {std::pair{200, 1}, {9'000, 1}, {200, 2}, {9'000, 9}, {200, 40}}) {
+    const auto program = recurrent_network(n, least).load();
     for (const std::int32_t batch : {1, 3}) {
       Engine one(program, 5, batch);
       for (int i = 0; i < 130; ++i) one.run(1);
-      CHECK(one.stats().nodes["d"].events > n);
+      CHECK(one.stats().nodes["d"].events > n / 4);
       for (const int threads : kThreads) {
         Engine many(program, 5, batch, KernelRegistry::process(),
                     EngineOptions{.threads = threads});
         many.run(100);
+        const State middle = many.export_state();
         many.run(30);
         CHECK(same(one.export_state(), many.export_state()));
         CHECK_EQUAL(one.stats().nodes["d"].events, many.stats().nodes["d"].events);
+        many.import_state(100, 5, view_of(middle));
+        many.run(30);
+        CHECK(same(one.export_state(), many.export_state()));
       }
     }
   }
@@ -222,7 +230,7 @@ TEST(dense_events_are_the_listed_events) {
     Engine listed(program, 5, batch);
     const int all = listed.record_output("b", "polarity");
     listed.run(7);
-    State middle = listed.export_state();
+    const State middle = listed.export_state();
     listed.run(6);
     CHECK(listed.recorded(all).index.count() > 9'000);
     for (const int threads : {1, 2, 3, 4, 7}) {
@@ -235,9 +243,7 @@ TEST(dense_events_are_the_listed_events) {
       dense.run(4);
       CHECK(same(listed.export_state(), dense.export_state()));
       CHECK_EQUAL(listed.stats().nodes["b"].events, dense.stats().nodes["b"].events);
-      StateView view;
-      for (auto& [key, array] : middle) view[key] = {array.dtype, array.shape, array.data.get()};
-      dense.import_state(7, 5, view);
+      dense.import_state(7, 5, view_of(middle));
       CHECK(same(middle, dense.export_state()));
       dense.run(6);
       CHECK(same(listed.export_state(), dense.export_state()));

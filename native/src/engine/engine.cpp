@@ -15,7 +15,7 @@ namespace procgraph {
 namespace {
 
 constexpr std::int64_t kMaxStep = std::int64_t{1} << 61;
-constexpr std::int32_t kMaxThreads = 255;    // the tables number their parts by bytes
+constexpr std::int32_t kMaxThreads = 255;
 constexpr std::int32_t kMaxBatch = 1 << 23;  // lane * 256 + draw is 31 bits of a counter word
 
 std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& context) {

@@ -50,13 +50,13 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1}
-                                                    : Grain{1, 0, 0, 1};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1, 400}
+                                                    : Grain{1, 0, 0, 1, 0};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
     : tables_(tables), wanted_(threads), profiled_(profiled) {
-  const bool cut = threads > 1 && tables.partitions() == static_cast<std::size_t>(threads);
+  const bool cut = threads > 1 && tables.cuts().threads() == static_cast<std::size_t>(threads);
   for (const Entry& entry : schedule) {
     entry.node->divide(threads, cut ? &tables.cuts() : nullptr);
     if (entry.action != Action::emit && entry.node->idle(entry.action)) idle_.push_back(entry.node);
@@ -68,6 +68,11 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   failures_ = std::vector<Failure>(lists);
   if (threads_ > 1) {
     early_ = early_deliveries(schedule);
+    window_ = longest_window(schedule);
+    if (window_ > 1) {
+      early_ = false;
+      for (const Entry& entry : schedule) entry.node->run_ahead(window_);
+    }
     ranges_ = std::vector<TaskRange>(lists);
     lent_ = std::vector<Lent>(lists);
     return;
@@ -89,8 +94,21 @@ bool Plan::early_deliveries(const std::vector<Entry>& schedule) const {
     return !entry.node->follows_delivery() &&
            std::any_of(inputs.begin(), inputs.end(), [](const Input& i) { return i.delivered(); });
   };
-  return !tables_.tables().empty() && tables_.partitions() > 1 &&
+  return !tables_.tables().empty() && tables_.cuts().threads() > 1 &&
          std::none_of(schedule.begin(), schedule.end(), waits);
+}
+
+/// Steps that threads may run without waiting for each other: spikes are taken up later, and
+/// nothing else passes from one to another.
+std::int32_t Plan::longest_window(const std::vector<Entry>& schedule) const {
+  constexpr std::int32_t kMost = 16;
+  const bool alone = phases_.size() != 1 || !phases_[0].before.empty() || !after_.empty();
+  const auto waits = [](const Entry& entry) {
+    return !entry.node->idle(entry.action) &&
+           (entry.action != Action::tick || !entry.node->can_run_ahead());
+  };
+  if (!early_ || alone || std::any_of(schedule.begin(), schedule.end(), waits)) return 1;
+  return std::min(kMost, tables_.window());
 }
 
 std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
@@ -119,7 +137,7 @@ std::vector<Plan::Jobs> Plan::levels(const std::vector<Entry>& schedule) {
 Plan::Jobs Plan::deliveries() const {
   Jobs jobs;
   if (tables_.tables().empty()) return jobs;
-  const std::size_t parts = tables_.partitions();
+  const std::size_t parts = tables_.cuts().threads();
   for (std::size_t part = 0; part < parts; ++part) {
     const Task task{nullptr,      nullptr,        0, static_cast<std::uint16_t>(part),
                     Action::emit, Share::delivery};

@@ -24,7 +24,9 @@ namespace procgraph {
 /// by the caller, without a word to the other threads. A thread that is done with its list takes
 /// over tasks of others that may move. Several steps may be run at once: then nobody waits for the
 /// caller between them, and a thread may deliver what has long been on its way to its neurons
-/// before it waits for what the others have emitted just now. Bits do not depend on any of this.
+/// before it waits for what the others have emitted just now. Where all that passes between neurons
+/// is on its way for some steps, a round is a window of so many: within it nobody waits for
+/// anybody. Bits do not depend on any of this.
 class Plan {
  public:
   struct Entry {
@@ -106,9 +108,11 @@ class Plan {
   static bool movable(const Job& job, double share);
   static List list_of(Jobs jobs);
   bool early_deliveries(const std::vector<Entry>& schedule) const;
+  std::int32_t longest_window(const std::vector<Entry>& schedule) const;
 
   // plan_run.cpp
   void run_task(const Task& task, std::int64_t step, Portion portion);
+  void finish_part(const Task& task, std::int64_t step);
   void run_profiled(const Task& task, std::int64_t step, Portion portion);
   void run_list(const Tasks& tasks, std::int64_t step);
   void attempt(const Task& task, std::int64_t step, int share, Portion portion = Portion::all);
@@ -121,6 +125,9 @@ class Plan {
   std::vector<Phase> phases_;
   Tasks after_;         // what the caller does alone at the end of a step: all, with one thread
   bool early_ = false;  // threads may begin to deliver for the next step before others are done
+  std::int32_t window_ = 1;  // steps of a round
+  std::int64_t first_ = 0;   // of the steps that are run at once
+  std::int64_t end_ = 0;
   std::vector<RuntimeNode*> idle_;
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;

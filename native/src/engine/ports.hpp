@@ -137,9 +137,6 @@ class alignas(kLineBytes) Output {
   alignas(kLineBytes) std::int64_t emitted = 0;
 };
 
-/// Where the arena is cut into partitions, in ascending order: first position of each, and the end.
-using Cuts = std::vector<std::uint64_t>;
-
 /// Where the channels into a port meet.
 class Input {
  public:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "engine/cuts.hpp"
 #include "engine/ports.hpp"
 #include "kernels/isa.hpp"
 #include "procgraph/engine.hpp"
@@ -71,8 +72,8 @@ class RuntimeNode {
     }
   }
 
-  /// Prepares the actions to be shared by up to `threads` threads. `cuts`, where not null, are the
-  /// ranges of the arena that threads 0, 1 ... deliver spikes to.
+  /// Prepares the actions to be shared by up to `threads` threads. `cuts`, where not null, says
+  /// which thread delivers spikes to which sums; ports of a node are cut at the same elements.
   virtual void divide(int, const Cuts*) {}
   virtual int parts(Action) const { return 1; }
   /// The thread that a part is given to; -1 if it does not matter.
@@ -81,6 +82,11 @@ class RuntimeNode {
   /// and if they all are.
   virtual bool can_follow_delivery() const { return false; }
   virtual bool follows_delivery() const { return false; }
+  /// True if parts of a tick take nothing of what others do but delivered sums, so that they may be
+  /// run for several steps before the epilogues of these are, and emit nothing but events.
+  virtual bool can_run_ahead() const { return false; }
+  /// Parts may be so many steps ahead of the epilogue, until they are divided anew.
+  virtual void run_ahead(std::int32_t) {}
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
   /// True if an absorption that has parts is followed by the action `epoch`, with as many.

@@ -20,6 +20,10 @@ class alignas(64) TaskRange {
   void open(std::uint32_t round, std::uint32_t begin, std::uint32_t end) {
     range_.store(pack(round, begin, end), std::memory_order_release);
   }
+  /// By how many rounds what is or was open last is ahead of `round`, modulo 65,536.
+  std::uint32_t ahead(std::uint32_t round) const {
+    return static_cast<std::uint16_t>((range_.load(std::memory_order_relaxed) >> 48) - round);
+  }
   /// May be true by mistake if the range was last opened a multiple of 65,536 rounds ago: it is
   /// empty then.
   bool opened(std::uint32_t round) const {

@@ -66,9 +66,17 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
   bool can_follow_delivery() const override {
     if (has_prologue_ || caller_only() || waits_for_emission()) return false;
-    return std::count_if(inputs.begin(), inputs.end(), is_delivered) == 1;
+    return std::any_of(inputs.begin(), inputs.end(), is_delivered);
   }
   bool follows_delivery() const override { return follows_delivery_; }
+  bool can_run_ahead() const override {
+    const bool every_step = spec().period == 1 && spec().phase == 0;
+    return every_step && !has_prologue_ && !caller_only() && parts_.front()->can_run_ahead();
+  }
+  void run_ahead(std::int32_t steps) override {
+    for (const auto& part : parts_) part->run_ahead(steps);
+    list_found();
+  }
   bool has_prologue() const override { return has_prologue_; }
   /// The one who takes the payloads draws them.
   bool idle(Action) const override {
@@ -212,15 +220,17 @@ class Elementwise final : public RuntimeNode, private Draw {
 
   static bool is_delivered(const Input& input) { return input.delivered(); }
 
-  /// One part for each range of the arena that the sums of the only such input lie in.
+  /// Parts for each range of the arena that sums lie in. What is delivered to several inputs is cut
+  /// at the same elements.
   void divide_as_delivered(const Cuts& cuts) {
     const std::uint64_t first = std::find_if(inputs.begin(), inputs.end(), is_delivered)->offset();
-    for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
-      const std::uint64_t begin = std::clamp<std::uint64_t>(cuts[p], first, first + core_.n);
-      const std::uint64_t end = std::clamp<std::uint64_t>(cuts[p + 1], first, first + core_.n);
+    for (std::size_t r = 0; r < cuts.ranges().size(); ++r) {
+      const Reach& range = cuts.ranges()[r];
+      const std::uint64_t begin = std::clamp<std::uint64_t>(range.begin, first, first + core_.n);
+      const std::uint64_t end = std::clamp<std::uint64_t>(range.end, first, first + core_.n);
       if (begin == end) continue;
       add_parts(begin - first, end - first);
-      threads_.resize(parts_.size(), static_cast<int>(p));
+      threads_.resize(parts_.size(), static_cast<int>(cuts.thread_of(r)));
     }
   }
 
@@ -302,8 +312,8 @@ class Elementwise final : public RuntimeNode, private Draw {
   /// all at once.
   void collect(const std::vector<ElementwisePart::Found>& found, Output& output,
                std::int64_t step) const {
-    for (const auto& [lane, list] : found) loops_.prefetch(list);
-    for (const auto& [lane, list] : found) output.events.at(step, lane).append(*list);
+    for (const auto& each : found) loops_.prefetch(each.of(step));
+    for (const auto& each : found) output.events.at(step, each.lane).append(*each.of(step));
   }
 
   const ElementwiseAttrs& attrs_;

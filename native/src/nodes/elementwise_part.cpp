@@ -92,6 +92,22 @@ void ElementwisePart::build_emitters() {
   }
 }
 
+bool ElementwisePart::can_run_ahead() const {
+  if (!feeders_.empty() || !held_.empty()) return false;
+  for (const std::size_t i : fed_) {
+    for (const DenseFeed& feed : core_.inputs[i].feeds) {
+      if (feed.rows->draw() == nullptr) return false;
+    }
+  }
+  return std::all_of(emitters_.begin(), emitters_.end(),
+                     [](const Emitter& emitter) { return emitter.store == Store::list; });
+}
+
+void ElementwisePart::run_ahead(std::int32_t steps) {
+  steps_ = RingIndex(steps);
+  for (Emitter& emitter : emitters_) emitter.pending.resize(steps_.slots() * spans_.size());
+}
+
 void ElementwisePart::aim_workspace() {
   const std::size_t draws = draw_pointers_.size();
   const std::size_t chunks = draws + fed_.size() + emitters_.size() + 2;
@@ -205,7 +221,8 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
   Emitter& emitter = emitters_[number];
   const std::size_t element = emitter.first + begin;
   if (emitter.store == Store::list) {
-    emitter.list = element != 0 ? &emitter.pending[span] : &emitter.output->events.at(step, lane);
+    emitter.list = element != 0 ? &emitter.pending[steps_.of(step) * spans_.size() + span]
+                                : &emitter.output->events.at(step, lane);
     emitter.list->clear();
   } else if (emitter.store == Store::dense) {
     point(first_output_ + number, emitter.output->dense->row(step, lane) + element,
@@ -320,7 +337,7 @@ void ElementwisePart::add_found(std::size_t component, std::vector<Found>& to) c
   if (emitter.store != Store::list) return;
   for (std::size_t s = 0; s < spans_.size(); ++s) {
     if (emitter.first + spans_[s].begin == 0) continue;
-    to.push_back({spans_[s].lane, &emitter.pending[s]});
+    to.push_back({spans_[s].lane, &emitter.pending[s], spans_.size(), steps_});
   }
 }
 

@@ -67,10 +67,17 @@ class alignas(kLineBytes) ElementwisePart {
   /// Tells the outputs whose payloads were drawn or written to rows here how many events they have
   /// emitted.
   void settle_counts();
-  /// Events that the part could not write in place.
+  /// Takes nothing of what others do but delivered sums, and emits nothing but events.
+  bool can_run_ahead() const;
+  /// Keeps the events of so many steps.
+  void run_ahead(std::int32_t steps);
+  /// Events that the part could not write in place: where those of each step lie, in a ring.
   struct Found {
     std::size_t lane;
-    const EventList* list;
+    const EventList* lists;
+    std::size_t stride;
+    RingIndex ring;
+    const EventList* of(std::int64_t step) const { return lists + ring.of(step) * stride; }
   };
   /// Adds where those of a component lie after a tick.
   void add_found(std::size_t component, std::vector<Found>& to) const;
@@ -84,7 +91,7 @@ class alignas(kLineBytes) ElementwisePart {
     std::size_t first;
     float factor;
     std::int32_t* scratch = nullptr;  // where values are not computed in place
-    LineVector<EventList> pending;    // per span
+    LineVector<EventList> pending;    // per step and span
     EventList* list = nullptr;        // of the span at work
     bool any = false;
     std::int64_t count = 0;  // of dense events, not settled yet
@@ -120,6 +127,7 @@ class alignas(kLineBytes) ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
+  RingIndex steps_;                      // of pending events
   std::vector<Feeder> feeders_;          // channels to pull
   std::vector<std::size_t> summed_;      // inputs with sums
   std::vector<std::size_t> held_;        // array inputs

@@ -84,10 +84,10 @@ BitmaskTable::BitmaskTable(const std::vector<Member>& members, std::int32_t n_pr
 
 void BitmaskTable::add_parts(Matrix& matrix, const Cuts& cuts) const {
   const auto [low, high] = reach(matrix.members);
-  for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
+  for (const Reach& range : cuts.ranges()) {
     Part part;
-    part.begin = std::clamp(cuts[p], low, high);
-    part.end = std::clamp(cuts[p + 1], part.begin, high);
+    part.begin = std::clamp(range.begin, low, high);
+    part.end = std::clamp(range.end, part.begin, high);
     const std::uint64_t blocks = (part.end - part.begin + kBlock - 1) / kBlock;
     part.words = static_cast<std::size_t>(blocks * (kBlock / 64));
     part.bits = os::Pages((n_pre_ + 1) * part.words * sizeof(std::uint64_t));

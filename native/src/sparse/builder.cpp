@@ -14,14 +14,15 @@ constexpr std::int64_t kSmall = 1 << 16;  // synapses that are not worth a threa
 // Counters and rows of a range should stay in the caches while its synapses are placed.
 constexpr std::size_t kRangeBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostRanges = 8;
+constexpr std::uint64_t kEndWords = 2;  // behind the last segment of a row
 // Places are 32-bit numbers.
 constexpr std::uint64_t kMostWords = std::uint64_t{1} << 31;
 
 std::vector<Reach> parts_of(const Cuts& cuts, const Reach& reach) {
   std::vector<Reach> out;
-  for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
-    const std::uint64_t begin = std::clamp(cuts[p], reach.begin, reach.end);
-    out.push_back({begin, std::clamp(cuts[p + 1], begin, reach.end)});
+  for (const Reach& range : cuts.ranges()) {
+    const std::uint64_t begin = std::clamp(range.begin, reach.begin, reach.end);
+    out.push_back({begin, std::clamp(range.end, begin, reach.end)});
   }
   return out;
 }
@@ -67,7 +68,7 @@ void TableBuilder::find_partitions() {
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     for (std::uint64_t at = parts_[p].begin; at < parts_[p].end; at += kLine) {
       part_of_[static_cast<std::size_t>((at - reach_.begin) / kLine)] =
-          static_cast<std::uint8_t>(p);
+          static_cast<std::uint16_t>(p);
     }
   }
 }
@@ -150,7 +151,7 @@ void TableBuilder::measure(Range& range) {
   for (auto source = static_cast<std::size_t>(range.sources.begin);
        source < static_cast<std::size_t>(range.sources.end); ++source) {
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-      std::uint64_t words = 2;
+      std::uint64_t words = kEndWords;
       for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
         const std::size_t n = counter(source, slot, part);
         if (n != 0) words += layout_.header_words() + layout_.body_words(n);
@@ -182,7 +183,7 @@ void TableBuilder::write_headers(const Range& range, Rows& rows, std::size_t par
       place = static_cast<std::uint32_t>(at) * per_word;
       at += layout_.body_words(n);
     }
-    at += 2;
+    at += kEndWords;
   }
 }
 
@@ -214,7 +215,7 @@ void TableBuilder::fill(const Range& range, std::vector<Rows>& rows) {
 
 void TableBuilder::place(Range& range, std::vector<Rows>& rows, std::vector<std::uint64_t> at) {
   for (std::size_t part = 0; part < parts_.size(); ++part) {
-    write_headers(range, rows[part], part, at[part]);
+    if (!rows[part].none()) write_headers(range, rows[part], part, at[part]);
   }
   switch (layout_.format) {
     case Format::packed32:
@@ -251,11 +252,14 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
   std::vector<std::vector<std::uint64_t>> at(ranges_.size());
   for (std::size_t part = 0; part < parts_.size(); ++part) {
     rows[part].base = parts_[part].begin;
-    rows[part].begin.resize(static_cast<std::size_t>(n_pre_));
+    std::uint64_t used = 0;
     for (std::size_t r = 0; r < ranges_.size(); ++r) {
-      at[r].push_back(rows[part].used);
-      rows[part].used += ranges_[r].words[part];
+      at[r].push_back(used);
+      used += ranges_[r].words[part];
     }
+    if (used == kEndWords * static_cast<std::uint64_t>(n_pre_)) continue;
+    rows[part].begin.resize(static_cast<std::size_t>(n_pre_));
+    rows[part].used = used;
     if (rows[part].used > kMostWords) {
       throw Error(ErrorKind::argument, "engine", "one source port has more than 8 GiB of synapses");
     }

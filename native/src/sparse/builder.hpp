@@ -3,29 +3,26 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/cuts.hpp"
 #include "os/memory.hpp"
 #include "sparse/member.hpp"
 #include "sparse/workers.hpp"
 
 namespace procgraph {
 
-/// The rows of one table in one range of the arena.
+/// The rows of one table in one range of the arena; no source has one if no synapse leads there.
 struct Rows {
   std::uint64_t base = 0;            ///< position of target 0 in the arena
-  std::vector<std::uint64_t> begin;  ///< first word of each source's row; empty if there are none
+  std::vector<std::uint64_t> begin;  ///< first word of each source's row
   os::Pages words;
   std::uint64_t used = 0;
 
+  bool none() const { return begin.empty(); }
   const std::uint32_t* row(std::size_t source) const {
     return words.as<std::uint32_t>() + begin[source];
   }
 };
 
-/// A range of the arena that tables deliver to.
-struct Reach {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-};
 Reach reach_of(const std::vector<Member>& members);
 /// The most sums that a partition has of it.
 std::uint64_t widest(const Cuts& cuts, const Reach& reach);
@@ -70,8 +67,8 @@ class TableBuilder {
   Layout layout_;
   std::vector<Slot> slots_;
   Reach reach_;
-  std::vector<Reach> parts_;           // of each partition
-  std::vector<std::uint8_t> part_of_;  // by line of the arena from the begin of the reach on
+  std::vector<Reach> parts_;            // of each partition
+  std::vector<std::uint16_t> part_of_;  // by line of the arena from the begin of the reach on
   std::vector<Range> ranges_;
   os::Pages counters_;  // by source, slot and partition: number, then next free place
 };

@@ -53,9 +53,9 @@ bool RingTable::pays(std::span<const Member> members, std::int32_t n_pre, std::s
   return at_once < synapses * each + segments * cost::kSegment;
 }
 
-RingTable::RingTable(const std::vector<Rows>& rows, std::int32_t longest, std::size_t lanes,
-                     const HotLoops& loops)
-    : slots_(static_cast<std::uint32_t>(longest)), lanes_(lanes), loops_(loops) {
+RingTable::RingTable(const std::vector<Rows>& rows, std::int32_t lag, std::int32_t longest,
+                     std::size_t lanes, const HotLoops& loops)
+    : lag_(lag), slots_(static_cast<std::uint32_t>(longest)), lanes_(lanes), loops_(loops) {
   bool first = true;
   for (const Rows& own : rows) {
     Part& part = parts_.emplace_back();
@@ -102,15 +102,15 @@ void RingTable::reset() {
 void RingTable::restart(const EventRing& events, std::int64_t step) {
   reset();
   for (const Part& part : parts_) {
-    for (std::size_t lane = 0; lane < lanes_; ++lane) {
-      for (std::int64_t emitted = step - slots_; emitted < step - 1; ++emitted) {
+    for (std::size_t lane = 0; lane < lanes_ && part.width != 0; ++lane) {
+      for (std::int64_t emitted = step - slots_; emitted < step - lag_; ++emitted) {
         scatter_late(events.at(emitted, lane), emitted, step, part, sums(part, lane));
       }
     }
   }
 }
 
-/// What is due from `step` on of events that were emitted earlier than in the step before.
+/// What is due from `step` on of events that should have been taken up before.
 void RingTable::scatter_late(const EventList& events, std::int64_t emitted, std::int64_t step,
                              const Part& part, std::uint32_t* sums) const {
   for (std::size_t e = 0; e < events.size(); ++e) {
@@ -127,8 +127,8 @@ void RingTable::scatter_late(const EventList& events, std::int64_t emitted, std:
 }
 
 void RingTable::prepare(const EventRing& events, std::int64_t step, std::size_t part) const {
-  for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = events.at(step - 1, lane);
+  for (std::size_t lane = 0; lane < lanes_ && parts_[part].width != 0; ++lane) {
+    const EventList& fresh = events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {
       loops_.prefetch(&parts_[part].begin[static_cast<std::size_t>(fresh.index()[e])]);
     }
@@ -139,11 +139,11 @@ void RingTable::deliver(const EventRing& events, std::int64_t step, std::size_t 
                         std::uint32_t* arena, std::size_t stride) {
   const Part& own = parts_[part];
   if (own.width == 0) return;
-  const std::uint32_t first = slot(step) * own.width;
+  const std::uint32_t first = slot(step - lag_ + 1) * own.width;  // of a delay of one step
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     std::uint32_t* later = sums(own, lane);
-    scatter(events.at(step - 1, lane), own, first, later);
-    loops_.take_sums(arena + lane * stride + own.base, later + first, own.width);
+    scatter(events.at(step - lag_, lane), own, first, later);
+    loops_.take_sums(arena + lane * stride + own.base, later + slot(step) * own.width, own.width);
   }
 }
 

@@ -19,17 +19,18 @@ class RingTable {
   /// 0, so that tests reach both with any graph.
   static bool pays(std::span<const Member> members, std::int32_t n_pre, std::size_t lanes);
 
-  /// Takes the synapses from rows of `Format::wide`; `longest` is the largest delay.
-  RingTable(const std::vector<Rows>& rows, std::int32_t longest, std::size_t lanes,
-            const HotLoops& loops);
+  /// Takes the synapses from rows of `Format::wide`; `longest` is the largest delay. Spikes are
+  /// taken up `lag` steps after they were emitted, no more than the smallest delay.
+  RingTable(const std::vector<Rows>& rows, std::int32_t lag, std::int32_t longest,
+            std::size_t lanes, const HotLoops& loops);
 
   /// Empties the sums.
   void reset();
-  /// Takes up what was emitted before step - 1, as far as it is still due.
+  /// Takes up what was emitted before step - lag, as far as it is still due.
   void restart(const EventRing& events, std::int64_t step);
   /// Fetches what `deliver` will need first.
   void prepare(const EventRing& events, std::int64_t step, std::size_t part) const;
-  /// Takes up what was emitted in the step before and adds what is due in `step` to one partition;
+  /// Takes up what was emitted `lag` steps before and adds what is due in `step` to one partition;
   /// concurrently for different ones.
   void deliver(const EventRing& events, std::int64_t step, std::size_t part, std::uint32_t* arena,
                std::size_t stride);
@@ -59,6 +60,7 @@ class RingTable {
   void scatter_late(const EventList& events, std::int64_t emitted, std::int64_t step,
                     const Part& part, std::uint32_t* sums) const;
 
+  std::int32_t lag_;
   std::uint32_t slots_;
   std::size_t lanes_;
   const HotLoops& loops_;

@@ -62,8 +62,8 @@ void RowDelivery::restart(std::int64_t step) {
     for (std::size_t lane = 0; lane < lanes_; ++lane) {
       Calendar& calendar = parts_[part].calendars[lane];
       for (const DeliveryTable* table : tables_) {
-        // What was emitted in the step before is taken up by `deliver`.
-        for (std::int32_t age = 2; age <= table->longest(); ++age) {
+        // What was emitted later is taken up by `deliver`.
+        for (std::int32_t age = table->lag() + 1; age <= table->longest(); ++age) {
           table->absorb(step - age, step, part, lane, calendar);
         }
       }
@@ -78,9 +78,9 @@ void RowDelivery::deliver(std::int64_t step, std::size_t part, Arena& arena, Por
     Calendar& calendar = parts_[part].calendars[lane];
     const std::uint64_t base = lane * arena.stride() + tables_.front()->rows(part).base;
     deliver_due(step, base, calendar, arena);
-    if (portion == Portion::known) continue;
     for (const DeliveryTable* table : tables_) {
-      if (table->busy()) table->absorb(step - 1, step, part, lane, calendar);
+      if (!table->busy() || !table->takes_up(portion)) continue;
+      table->absorb(step - table->lag(), step, part, lane, calendar);
     }
     deliver_due(step, base, calendar, arena);
   }

@@ -45,7 +45,7 @@ class RowDelivery {
   void reset();
   /// Picks up the spikes that were emitted before `step`, as far as they are still due.
   void restart(std::int64_t step);
-  /// Takes up what was emitted in the step before and adds what is due in `step`.
+  /// Takes up what tables are to take up in `step`, and adds what is due then.
   void deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion);
 
  private:

@@ -14,7 +14,7 @@ namespace {
 /// other out.
 std::size_t fetched_of(const Rows& rows, const Layout& layout, std::int32_t longest) {
   constexpr std::size_t kNear = 512 * 1024;  // bytes
-  if (rows.begin.empty()) return 0;
+  if (rows.none()) return 0;
   const std::size_t mean = sizeof(std::uint32_t) * rows.used / rows.begin.size();
   const std::size_t spikes = std::max<std::size_t>(rows.begin.size() / 1000, 1);  // of a step
   const std::size_t book = sizeof(std::int32_t) * layout.book.size();
@@ -43,6 +43,7 @@ void DeliveryTable::build(const Cuts& cuts, const Reach& reach, const BuildOptio
   synapses_ = 0;
   marks_ = false;
   longest_ = 0;
+  std::int32_t smallest = INT32_MAX;
   for (SynapseNode* node : nodes_) {
     const Member& member = members.emplace_back(*node);
     synapses_ += member.attrs().synapses;
@@ -53,7 +54,9 @@ void DeliveryTable::build(const Cuts& cuts, const Reach& reach, const BuildOptio
     }
     if (member.delays().empty()) continue;
     longest_ = std::max(longest_, member.delays().back());
+    smallest = std::min(smallest, member.delays().front());
   }
+  lag_ = longest_ == 0 ? 1 : std::max(smallest - 1, 1);
   // Masks do not say which targets they reach.
   if (!marks_ && BitmaskTable::pays(members, source_->port().n, *loops_)) {
     mask_ = std::make_unique<BitmaskTable>(members, source_->port().n, cuts, *loops_, options);
@@ -63,7 +66,7 @@ void DeliveryTable::build(const Cuts& cuts, const Reach& reach, const BuildOptio
   if (!marks_ && RingTable::pays(members, source_->port().n, lanes_)) {
     TableBuilder rows(members, source_->port().n, cuts, reach_of(members), *loops_, options,
                       Layout{});
-    ring_ = std::make_unique<RingTable>(rows.build(progress), longest_, lanes_, *loops_);
+    ring_ = std::make_unique<RingTable>(rows.build(progress), lag_, longest_, lanes_, *loops_);
     return;
   }
   Reach own = reach_of(members);
@@ -97,7 +100,7 @@ void DeliveryTable::restart(std::int64_t step) {
   }
   busy_ = step <= last_due_;
   looked_ = step;
-  // What was emitted in the step before is taken up by `deliver`.
+  // What was emitted later is taken up by `deliver`.
   if (ring_ != nullptr) ring_->restart(source_->events, step);
 }
 
@@ -110,7 +113,7 @@ bool DeliveryTable::fired(std::int64_t step) const {
 
 void DeliveryTable::fetch_events(std::int64_t step) const {
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    loops_->prefetch(&source_->events.at(step - 1, lane));
+    loops_->prefetch(&source_->events.at(step - lag_, lane));
   }
 }
 
@@ -131,6 +134,7 @@ void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, std::siz
                            std::size_t lane, Calendar& calendar) const {
   const EventList& events = source_->events.at(emitted, lane);
   const auto& [rows, fetched] = parts_[part];
+  if (rows.none()) return;
   for (std::size_t e = 0; e < events.size(); ++e) {
     const std::uint32_t* at = rows.row(static_cast<std::size_t>(events.index()[e]));
     std::int64_t due = emitted + at[1];
@@ -148,8 +152,9 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
   if (mask_ != nullptr || !busy_) return;
   if (ring_ != nullptr) return ring_->prepare(source_->events, step, part);
   const Rows& rows = parts_[part].rows;
+  if (rows.none()) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = source_->events.at(step - 1, lane);
+    const EventList& fresh = source_->events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {
       loops_->prefetch(&rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
     }
@@ -157,9 +162,9 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
 }
 
 void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
-  if (mask_ != nullptr || ring_ != nullptr || !busy_) return;
+  if (mask_ != nullptr || ring_ != nullptr || !busy_ || parts_[part].rows.none()) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = source_->events.at(step - 1, lane);
+    const EventList& fresh = source_->events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {
       loops_->prefetch(parts_[part].rows.row(static_cast<std::size_t>(fresh.index()[e])));
     }
@@ -169,8 +174,7 @@ void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
 void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion) {
   if (!busy_) return;
   if (ring_ != nullptr) {
-    // Adds what is due at once, with the fresh.
-    if (portion == Portion::known) return;
+    if (!takes_up(portion)) return;
     ring_->deliver(source_->events, step, part, arena.sums(), arena.stride());
   } else if (mask_ != nullptr) {
     mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride(), portion);

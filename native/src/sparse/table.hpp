@@ -37,7 +37,14 @@ class DeliveryTable {
   void restart(std::int64_t step);
   void reset();
 
-  /// Fetches the lists of the step before, which come from another thread's cache.
+  /// Spikes are taken up so many steps after they were emitted: a step before the first is due, if
+  /// there is one.
+  std::int32_t lag() const { return lag_; }
+  /// Whether spikes are taken up with that portion of a step.
+  bool takes_up(Portion portion) const {
+    return portion == Portion::all || (portion == Portion::fresh) == (lag_ == 1);
+  }
+  /// Fetches the lists that are taken up next, which come from another thread's cache.
   void fetch_events(std::int64_t step) const;
   /// Looks for spikes since it was last called, before any partition delivers. Returns the last
   /// step in which one is due.
@@ -52,8 +59,7 @@ class DeliveryTable {
   void prepare(std::int64_t step, std::size_t part) const;
   /// Then, the begins of the rows of new spikes: they come in while others are under way.
   void fetch_rows(std::int64_t step, std::size_t part) const;
-  /// Unless it has rows: takes up what the source emitted in the step before and adds what is due
-  /// in `step`.
+  /// Unless it has rows: takes up what the source has emitted and adds what is due in `step`.
   void deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion);
 
   bool has_rows() const { return mask_ == nullptr && ring_ == nullptr; }
@@ -93,6 +99,7 @@ class DeliveryTable {
   std::unique_ptr<RingTable> ring_;
   std::vector<Partition> parts_;
   std::int32_t longest_ = 0;
+  std::int32_t lag_ = 1;
   std::int64_t last_due_ = kNever;
   std::int64_t looked_ = 0;  // spikes of earlier steps are in `last_due_`
   bool busy_ = false;

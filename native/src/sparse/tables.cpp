@@ -1,15 +1,16 @@
 #include "sparse/tables.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
 #include "engine/channel.hpp"
+#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
 
-constexpr std::uint64_t kLine = 16;
 constexpr std::uint64_t kCounters = std::uint64_t{1} << 24;  // of a small table
 constexpr double kSynapse = 0.0007;  // nanoseconds a step, if sources fire at 7 Hz
 
@@ -23,29 +24,34 @@ class Group {
  public:
   explicit Group(std::uint64_t n_pre) : n_pre_(n_pre) {}
 
-  bool add(SynapseNode& node, std::uint64_t partitions) {
+  bool add(SynapseNode& node, std::uint64_t threads) {
     const Member member(node);
     std::set<Slot> slots = slots_;
     for (const std::int32_t d : member.delays()) slots.insert({d, member.lowest()});
     const std::uint64_t synapses = synapses_ + static_cast<std::uint64_t>(member.attrs().synapses);
-    const std::uint64_t counters = slots.size() * partitions * n_pre_;
+    const std::uint64_t counters = slots.size() * threads * n_pre_;
     if (slots.size() > UINT16_MAX || counters > std::max(kCounters, synapses)) return false;
     slots_.swap(slots);
     synapses_ = synapses;
     nodes_.push_back(&node);
-    const std::int32_t longest = member.delays().empty() ? 0 : member.delays().back();
-    longest_ = std::max(longest_, longest);
+    if (!member.delays().empty()) {
+      longest_ = std::max(longest_, member.delays().back());
+      smallest_ = std::min(smallest_, member.delays().front());
+    }
     return true;
   }
 
   const std::vector<SynapseNode*>& nodes() const { return nodes_; }
-  std::int32_t longest() const { return longest_; }
+  /// Steps for which events are looked at, also by a thread that others are ahead of by less than
+  /// the smallest delay.
+  std::int32_t depth() const { return longest_ + std::min(smallest_, longest_) + 2; }
 
  private:
   std::uint64_t n_pre_;
   std::set<Slot> slots_;
   std::uint64_t synapses_ = 0;
   std::int32_t longest_ = 0;
+  std::int32_t smallest_ = INT32_MAX;
   std::vector<SynapseNode*> nodes_;
 };
 
@@ -72,7 +78,7 @@ void limit_memory(const std::vector<std::unique_ptr<RuntimeNode>>& nodes, std::s
 
 SparseTables::SparseTables(const Nodes& nodes, Arena& arena, std::int32_t threads,
                            const HotLoops& loops)
-    : arena_(arena), cuts_(static_cast<std::size_t>(threads) + 1), loops_(loops) {
+    : arena_(arena), cuts_(static_cast<std::size_t>(threads)), loops_(loops) {
   group(nodes, loops);
 }
 
@@ -85,7 +91,7 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
     Output& source = synapse->inputs[0].channels[0]->source();
     const auto [found, added] = groups.try_emplace(&source, source.n());
     if (added) order.push_back(&source);
-    if (!found->second.add(*synapse, partitions())) continue;
+    if (!found->second.add(*synapse, cuts_.threads())) continue;
     synapse->set_merged(true);
     Input& target = synapse->outputs[0].channels[0]->target();
     if (!target.delivered()) targets_.push_back({&target, {}});
@@ -94,15 +100,21 @@ void SparseTables::group(const Nodes& nodes, const HotLoops& loops) {
   for (Output* source : order) {
     const Group& found = groups.at(source);
     if (found.nodes().empty()) continue;
-    source->retain(found.longest() + 2);
+    source->retain(found.depth());
     tables_.push_back(
         std::make_unique<DeliveryTable>(*source, found.nodes(), source->lanes(), loops));
   }
 }
 
 void SparseTables::stay_whole() {
-  cuts_.resize(2);
-  cut();
+  cuts_ = Cuts(1);
+  cuts_.close(arena_.stride());
+}
+
+std::int32_t SparseTables::window() const {
+  std::int32_t out = INT32_MAX;
+  for (const auto& table : tables_) out = std::min(out, table->lag());
+  return out;
 }
 
 double SparseTables::cost() const {
@@ -113,35 +125,95 @@ double SparseTables::cost() const {
   return kSynapse * synapses;
 }
 
-void SparseTables::cut() {
-  std::vector<double> density(arena_.stride() / kLine + 1);
-  double total = 0;
-  const auto add = [&](const Input& target, double work) {
-    const std::size_t lines = (target.n() + kLine - 1) / kLine;
-    total += work;
-    for (std::size_t i = 0; i < lines; ++i) {
-      density[target.offset() / kLine + i] += work / static_cast<double>(lines);
-    }
-  };
-  std::set<const Input*> targets;
+std::vector<SparseTables::CutAlike> SparseTables::cut_alike() const {
+  std::map<const Input*, double> synapses;
   for (const auto& table : tables_) {
     for (SynapseNode* node : table->nodes()) {
-      const Input& target = node->outputs[0].channels[0]->target();
-      add(target, kSynapse * synapses_of(*node));
-      const RuntimeNode& owner = *target.owner;
-      if (!targets.insert(&target).second || !owner.can_follow_delivery()) continue;
-      add(target, owner.cost(Action::tick));
+      synapses[&node->outputs[0].channels[0]->target()] += synapses_of(*node);
     }
   }
-  double sum = 0;
-  std::size_t line = 0;
-  const auto parts = static_cast<double>(partitions());
-  for (std::size_t p = 1; p < partitions(); ++p) {
-    const double wanted = total * static_cast<double>(p) / parts;
-    while (line < density.size() && sum + density[line] / 2 < wanted) sum += density[line++];
-    cuts_[p] = std::min<std::uint64_t>(line * kLine, arena_.stride());
+  std::vector<Input*> inputs;
+  for (const Target& target : targets_) inputs.push_back(target.input);
+  std::sort(inputs.begin(), inputs.end(),
+            [](auto* a, auto* b) { return a->offset() < b->offset(); });
+  std::vector<CutAlike> out;
+  std::map<std::pair<const RuntimeNode*, std::size_t>, std::size_t> found;
+  for (Input* input : inputs) {
+    const auto [at, added] = found.try_emplace({input->owner, input->n()}, out.size());
+    if (added) {
+      const bool follows = input->owner->can_follow_delivery();
+      out.push_back({{}, follows ? input->owner->cost(Action::tick) : 0});
+    }
+    out[at->second].inputs.push_back(input);
+    out[at->second].work += kSynapse * synapses[input];
   }
-  cuts_.back() = arena_.stride();
+  return out;
+}
+
+/// Puts nodes of one thread side by side: the largest first, each to whoever has least to do.
+void SparseTables::pack(std::vector<CutAlike>& all) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const CutAlike& a, const CutAlike& b) { return a.work > b.work; });
+  std::vector<double> load(cuts_.threads());
+  std::vector<std::vector<CutAlike>> shares(cuts_.threads());
+  for (CutAlike& alike : all) {
+    const auto least = std::min_element(load.begin(), load.end()) - load.begin();
+    load[static_cast<std::size_t>(least)] += alike.work;
+    shares[static_cast<std::size_t>(least)].push_back(std::move(alike));
+  }
+  all.clear();
+  std::vector<Input*> order;
+  for (auto& share : shares) {
+    for (CutAlike& alike : share) {
+      order.insert(order.end(), alike.inputs.begin(), alike.inputs.end());
+      all.push_back(std::move(alike));
+    }
+  }
+  arena_.bring_first(order);
+}
+
+/// Where the work of a thread ends, from that of the first node on: between two nodes, if that is
+/// near enough.
+std::vector<double> SparseTables::borders(const std::vector<CutAlike>& all) const {
+  std::vector<double> ends;
+  double total = 0;
+  for (const CutAlike& alike : all) ends.push_back(total += alike.work);
+  std::vector<double> out;
+  for (std::size_t p = 1; p < cuts_.threads(); ++p) {
+    const double even = total * static_cast<double>(p) / static_cast<double>(cuts_.threads());
+    const auto near = [&](double end) { return std::abs(end - even) <= grain().split; };
+    const auto found = std::find_if(ends.begin(), ends.end(), near);
+    out.push_back(found == ends.end() ? even : *found);
+  }
+  return out;
+}
+
+void SparseTables::cut() {
+  std::vector<CutAlike> all = cut_alike();
+  if (cuts_.threads() > 1) pack(all);
+  const std::vector<double> ends = borders(all);
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::size_t>> ranges;  // begin: end, thread
+  double done = 0;
+  for (const CutAlike& alike : all) {
+    const std::size_t lines = lines_of(alike.inputs[0]->n());
+    const auto owner = [&](std::size_t line) {
+      const double part = (static_cast<double>(line) + 0.5) / static_cast<double>(lines);
+      const auto end = std::upper_bound(ends.begin(), ends.end(), done + part * alike.work);
+      return static_cast<std::size_t>(end - ends.begin());
+    };
+    for (std::size_t begin = 0, end = 0; begin < lines; begin = end) {
+      const std::size_t thread = owner(begin);
+      while (end < lines && owner(end) == thread) ++end;
+      for (const Input* input : alike.inputs) {
+        const std::uint64_t first = input->offset();
+        ranges[first + begin * kSumsPerLine] = {first + end * kSumsPerLine, thread};
+      }
+    }
+    done += alike.work;
+  }
+  cuts_ = Cuts(cuts_.threads());
+  for (const auto& [begin, range] : ranges) cuts_.add({begin, range.first}, range.second);
+  cuts_.close(arena_.stride());
 }
 
 bool SparseTables::stale() const {
@@ -189,8 +261,8 @@ void SparseTables::join_rows() {
     if (found != deliveries_.end()) {
       (*found)->add(*table);
     } else {
-      deliveries_.push_back(
-          std::make_unique<RowDelivery>(*table, partitions(), table->source().lanes(), loops_));
+      deliveries_.push_back(std::make_unique<RowDelivery>(*table, cuts_.ranges().size(),
+                                                          table->source().lanes(), loops_));
     }
   }
 }
@@ -253,14 +325,27 @@ void SparseTables::tell_targets(bool after_step) {
   }
 }
 
-void SparseTables::deliver(std::int64_t step, std::size_t part, Portion portion) {
-  if (portion != Portion::known) {
-    for (const auto& table : tables_) table->fetch_events(step);
-    for (const auto& table : tables_) table->prepare(step, part);
-    for (const auto& table : tables_) table->fetch_rows(step, part);
+void SparseTables::deliver(std::int64_t step, std::size_t thread, Portion portion) {
+  const auto& parts = cuts_.of_thread(thread);
+  const auto each = [&](auto&& action) {
+    for (const std::size_t part : parts) {
+      for (const auto& table : tables_) action(*table, part);
+    }
+  };
+  const auto each_fresh = [&](auto&& action) {
+    each([&](const DeliveryTable& table, std::size_t part) {
+      if (table.takes_up(portion)) action(table, part);
+    });
+  };
+  for (const auto& table : tables_) {
+    if (table->takes_up(portion)) table->fetch_events(step);
   }
-  for (const auto& delivery : deliveries_) delivery->deliver(step, part, arena_, portion);
-  for (auto& table : tables_) table->deliver(step, part, arena_, portion);
+  each_fresh([&](const DeliveryTable& table, std::size_t part) { table.prepare(step, part); });
+  each_fresh([&](const DeliveryTable& table, std::size_t part) { table.fetch_rows(step, part); });
+  for (const auto& delivery : deliveries_) {
+    for (const std::size_t part : parts) delivery->deliver(step, part, arena_, portion);
+  }
+  each([&](DeliveryTable& table, std::size_t part) { table.deliver(step, part, arena_, portion); });
 }
 
 }  // namespace procgraph

@@ -33,29 +33,39 @@ class SparseTables {
   /// After the events of the sources were replaced.
   void restart(std::int64_t step);
 
-  /// Cuts the arena so that each partition has about the same work with deliveries and with the
-  /// ticks that follow on the same thread. Once it is known which do, before the tables are built.
+  /// Orders and cuts the arena so that each thread has about the same work with deliveries and with
+  /// the ticks that follow, and few nodes are divided. Once it is known which do, before the tables
+  /// are built.
   void cut();
-  /// One partition, where nothing is run by several threads. Before the tables are built.
+  /// One range, where nothing is run by several threads. Before the tables are built.
   void stay_whole();
-  /// As many as threads, or one where the step is too short to be shared.
-  std::size_t partitions() const { return cuts_.size() - 1; }
+  /// Steps that a thread may run without asking what others have emitted in the meantime.
+  std::int32_t window() const;
   /// Rough nanoseconds of a delivery.
   double cost() const;
-  /// Begins of the partitions in the arena, and its end.
+  /// For as many threads as there are, or for one where the step is too short to be shared.
   const Cuts& cuts() const { return cuts_; }
   const std::vector<std::unique_ptr<DeliveryTable>>& tables() const { return tables_; }
 
   /// Before `deliver` of a step. Returns for how many steps that is said at once; for many, unless
   /// nothing is under way at all, if steps are `shared` by threads.
   std::int64_t announce(std::int64_t step, bool shared);
-  /// Adds what is due in `step` and was emitted before; concurrently for different partitions.
-  void deliver(std::int64_t step, std::size_t part, Portion portion);
+  /// Adds what is due in `step` and was emitted before; concurrently for different threads.
+  void deliver(std::int64_t step, std::size_t thread, Portion portion);
   /// Nanoseconds spent in `deliver`, where profiled.
   std::atomic<std::int64_t> spent{0};
 
  private:
+  /// Inputs of a node, all with as many sums, and nanoseconds of what a step does with these.
+  struct CutAlike {
+    std::vector<Input*> inputs;
+    double work;
+  };
+
   void group(const Nodes& nodes, const HotLoops& loops);
+  std::vector<CutAlike> cut_alike() const;
+  void pack(std::vector<CutAlike>& all);
+  std::vector<double> borders(const std::vector<CutAlike>& all) const;
   /// What all tables deliver to.
   Reach reach() const;
   void join_rows();

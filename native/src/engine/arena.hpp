@@ -14,25 +14,20 @@ namespace procgraph {
 class Arena {
  public:
   /// Places the inputs in the given order.
-  void place(std::vector<Input*> inputs, std::size_t lanes) {
-    inputs_ = std::move(inputs);
-    for (const Input* input : inputs_) stride_ += lines_of(input->n()) * kSumsPerLine;
+  void place(const std::vector<Input*>& inputs, std::size_t lanes) {
+    std::vector<std::size_t> offsets;
+    for (const Input* input : inputs) {
+      offsets.push_back(stride_);
+      stride_ += lines_of(input->n()) * kSumsPerLine;
+    }
     if (stride_ > PTRDIFF_MAX / sizeof(std::uint32_t) / (lanes + 1)) throw std::bad_alloc();
     memory_ = os::Pages(lanes * stride_ * sizeof(std::uint32_t));
-    const auto wants = [](const Input* input) { return input->wants_marks; };
-    if (std::any_of(inputs_.begin(), inputs_.end(), wants)) {
-      marks_ = Buffer<LineMask>(lanes * stride_ / kSumsPerLine);
+    for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i]->place(sums(), offsets[i], stride_);
+    if (std::none_of(inputs.begin(), inputs.end(), [](const Input* x) { return x->wants_marks; })) {
+      return;
     }
-    assign();
-  }
-  /// Places some of them before all others, as long as all sums are zero.
-  void bring_first(const std::vector<Input*>& some) {
-    const auto place_of = [&](const Input* input) {
-      return std::find(some.begin(), some.end(), input) - some.begin();
-    };
-    std::stable_sort(inputs_.begin(), inputs_.end(),
-                     [&](const Input* a, const Input* b) { return place_of(a) < place_of(b); });
-    assign();
+    marks_ = Buffer<LineMask>(lanes * stride_ / kSumsPerLine);
+    for (Input* input : inputs) input->place_marks(marks_.data());
   }
 
   std::uint32_t* sums() const { return memory_.as<std::uint32_t>(); }
@@ -41,16 +36,6 @@ class Arena {
   std::size_t stride() const { return stride_; }
 
  private:
-  void assign() {
-    std::size_t offset = 0;
-    for (Input* input : inputs_) {
-      input->place(sums(), offset, stride_);
-      if (marks_.size() != 0) input->place_marks(marks_.data());
-      offset += lines_of(input->n()) * kSumsPerLine;
-    }
-  }
-
-  std::vector<Input*> inputs_;
   std::size_t stride_ = 0;
   os::Pages memory_;
   Buffer<LineMask> marks_;

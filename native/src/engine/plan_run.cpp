@@ -16,41 +16,50 @@ class Plan::Steps final : public Rounds {
         rounds_((count_ + window() - 1) / window() * phases()) {}
 
   std::uint32_t rounds() const { return rounds_; }
-  void main(std::uint32_t round, int share) override;
-  void tail(std::uint32_t round, int share) override;
-  bool alone_before(std::uint32_t round) const override;
-  void alone(std::uint32_t round) override;
+  void main(std::uint32_t number, int share) override;
+  void tail(std::uint32_t number, int share) override;
+  bool alone_before(std::uint32_t number) const override;
+  void alone(std::uint32_t number) override;
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
 
+  /// What a round does.
+  struct Round {
+    std::uint32_t number;  // from 0 on
+    const Phase& phase;
+    bool begins;         // the first phase of a step
+    std::int64_t step;   // or the first one of a window
+    std::uint32_t many;  // steps in the window
+    std::uint32_t key;   // names its first step where tasks may move
+  };
+
   std::uint32_t phases() const { return static_cast<std::uint32_t>(plan_.phases_.size()); }
+  std::uint32_t window() const { return static_cast<std::uint32_t>(plan_.window_); }
   std::uint32_t number(std::uint32_t round) const {
     return (round - first_round_) % ThreadPool::kRounds;
   }
-  const Phase& phase(std::uint32_t number) const { return plan_.phases_[number % phases()]; }
-  /// Steps of a round, but for the last one.
-  std::uint32_t window() const { return static_cast<std::uint32_t>(plan_.window_); }
-  std::uint32_t before(std::uint32_t number) const { return number / phases() * window(); }
-  std::uint32_t steps(std::uint32_t number) const {
-    return std::min(window(), count_ - before(number));
-  }
-  std::int64_t step(std::uint32_t number, std::uint32_t in_window = 0) const {
-    return first_step_ + before(number) + in_window;
-  }
-  /// Names a step of a round where tasks may move.
-  std::uint32_t key(std::uint32_t round, std::uint32_t in_window) const {
-    return round * window() + in_window;
+  Round at(std::uint32_t round) const {
+    const std::uint32_t n = number(round);
+    const std::uint32_t turn = phases() == 1 ? n : n / phases();
+    const std::uint32_t phase = n - turn * phases();
+    const std::uint32_t before = turn * window();
+    return {n,
+            plan_.phases_[phase],
+            phase == 0,
+            first_step_ + before,
+            std::min(window(), count_ - before),
+            round * window()};
   }
   /// Whether deliveries of a round may begin in the one before.
-  bool is_early(std::uint32_t number) const {
-    return plan_.early_ && number != 0 && number < rounds_ && number % phases() == 0;
+  bool is_early(const Round& round) const {
+    return plan_.early_ && round.begins && round.number != 0 && round.number < rounds_;
   }
-  void run_own(const List& list, std::uint32_t round, std::uint32_t in_window, int share);
+  void run_own(const Round& round, std::uint32_t in_window, int share);
   void lend(const List& list, std::uint32_t own, int share);
-  void help(std::uint32_t round, int share);
-  void take_over(std::uint32_t round, int other, int share);
-  bool is_busy(std::uint32_t round, int share) const;
+  void help(std::uint32_t number, int share);
+  void take_over(const Round& round, int other, int share);
+  bool is_busy(std::uint32_t round, std::uint32_t last_key, int share) const;
   void note_failures(std::uint32_t number, int share);
 
   Plan& plan_;
@@ -62,33 +71,31 @@ class Plan::Steps final : public Rounds {
   std::atomic<std::uint32_t> failed_{kNone};
 };
 
-void Plan::Steps::main(std::uint32_t round, int share) {
-  const std::uint32_t n = number(round);
-  if (failed_.load(std::memory_order_relaxed) < n) return;
-  const auto& lists = phase(n).lists;
-  const auto own = static_cast<std::size_t>(share);
-  for (std::uint32_t k = 0; own < lists.size() && k < steps(n); ++k) {
-    run_own(lists[own], round, k, share);
+void Plan::Steps::main(std::uint32_t number, int share) {
+  const Round round = at(number);
+  if (failed_.load(std::memory_order_relaxed) < round.number) return;
+  if (static_cast<std::size_t>(share) < round.phase.lists.size()) {
+    for (std::uint32_t k = 0; k < round.many; ++k) run_own(round, k, share);
   }
-  note_failures(n, share);
+  note_failures(round.number, share);
 }
 
-void Plan::Steps::run_own(const List& list, std::uint32_t round, std::uint32_t in_window,
-                          int share) {
-  const std::uint32_t n = number(round);
-  const Portion portion = is_early(n) ? Portion::fresh : Portion::all;
+void Plan::Steps::run_own(const Round& round, std::uint32_t in_window, int share) {
+  const List& list = round.phase.lists[static_cast<std::size_t>(share)];
+  const std::int64_t step = round.step + in_window;
+  const Portion portion = is_early(round) ? Portion::fresh : Portion::all;
   for (std::uint32_t i = 0; i < list.bound; ++i) {
-    plan_.attempt(list.tasks[i], step(n, in_window), share, portion);
+    plan_.attempt(list.tasks[i], step, share, portion);
   }
-  if (!phase(n).moves) return;
+  if (!round.phase.moves) return;
   TaskRange& range = plan_.ranges_[static_cast<std::size_t>(share)];
   const auto end = static_cast<std::uint32_t>(list.tasks.size());
   const bool some = list.bound < end;
-  const std::uint32_t at = key(round, in_window);
-  range.open(at, some ? list.bound : 0, some ? end : 0);
+  const std::uint32_t key = round.key + in_window;
+  range.open(key, some ? list.bound : 0, some ? end : 0);
   std::uint32_t own = list.bound;
-  while (const auto next = range.take_first(at)) {
-    plan_.attempt(list.tasks[*next], step(n, in_window), share);
+  while (const auto next = range.take_first(key)) {
+    plan_.attempt(list.tasks[*next], step, share);
     ++own;
   }
   lend(list, own, share);
@@ -103,24 +110,26 @@ void Plan::Steps::lend(const List& list, std::uint32_t own, int share) {
 
 /// What is due in the next step of what was emitted before this one; then what others have not come
 /// to.
-void Plan::Steps::tail(std::uint32_t round, int share) {
-  const std::uint32_t n = number(round);
-  if (failed_.load(std::memory_order_relaxed) <= n) return;
-  if (is_early(n + 1)) {
-    const List& next = phase(n + 1).lists[static_cast<std::size_t>(share)];
-    for (std::uint32_t i = 0; i < next.bound; ++i) {
-      if (next.tasks[i].share != Share::delivery) continue;
-      plan_.attempt(next.tasks[i], step(n + 1), share, Portion::known);
+void Plan::Steps::tail(std::uint32_t number, int share) {
+  const Round round = at(number);
+  if (failed_.load(std::memory_order_relaxed) <= round.number) return;
+  const Round next = at(number + 1);
+  if (is_early(next)) {
+    const List& list = next.phase.lists[static_cast<std::size_t>(share)];
+    for (std::uint32_t i = 0; i < list.bound; ++i) {
+      if (list.tasks[i].share != Share::delivery) continue;
+      plan_.attempt(list.tasks[i], next.step, share, Portion::known);
     }
-    note_failures(n + 1, share);
+    note_failures(next.number, share);
   }
-  if (phase(n).moves) help(round, share);
+  if (round.phase.moves) help(number, share);
 }
 
 /// Takes over what others have not come to. Waits for a while for those who are still busy with
 /// what only they may do.
-void Plan::Steps::help(std::uint32_t round, int share) {
-  const auto shares = static_cast<int>(phase(number(round)).lists.size());
+void Plan::Steps::help(std::uint32_t number, int share) {
+  const Round round = at(number);
+  const auto shares = static_cast<int>(round.phase.lists.size());
   Spinning spinning(plan_.pool_->spin_ns());
   bool busy = true;
   while (busy) {
@@ -128,49 +137,47 @@ void Plan::Steps::help(std::uint32_t round, int share) {
     for (int other = 0; other < shares; ++other) {
       if (other == share) continue;
       take_over(round, other, share);
-      busy |= is_busy(round, other);
+      busy |= is_busy(number, round.key + round.many - 1, other);
     }
     busy = busy && spinning.again();
   }
 }
 
 /// Tasks of the step that the other is at.
-void Plan::Steps::take_over(std::uint32_t round, int other, int share) {
-  const std::uint32_t n = number(round);
+void Plan::Steps::take_over(const Round& round, int other, int share) {
   TaskRange& range = plan_.ranges_[static_cast<std::size_t>(other)];
-  const Tasks& tasks = phase(n).lists[static_cast<std::size_t>(other)].tasks;
-  const std::uint32_t in_window = range.ahead(key(round, 0));
-  if (in_window >= steps(n)) return;
-  while (const auto last = range.take_last(key(round, in_window))) {
-    plan_.attempt(tasks[*last], step(n, in_window), share);
-    note_failures(n, share);
+  const Tasks& tasks = round.phase.lists[static_cast<std::size_t>(other)].tasks;
+  const std::uint32_t in_window = range.ahead(round.key);
+  if (in_window >= round.many) return;
+  while (const auto last = range.take_last(round.key + in_window)) {
+    plan_.attempt(tasks[*last], round.step + in_window, share);
+    note_failures(round.number, share);
     plan_.lent_[static_cast<std::size_t>(other)].returned.add(1);
   }
 }
 
 /// True for a share whose tasks nobody can take over yet, but soon.
-bool Plan::Steps::is_busy(std::uint32_t round, int share) const {
-  const std::uint32_t last = steps(number(round)) - 1;
-  return !plan_.ranges_[static_cast<std::size_t>(share)].opened(key(round, last)) &&
+bool Plan::Steps::is_busy(std::uint32_t round, std::uint32_t last_key, int share) const {
+  return !plan_.ranges_[static_cast<std::size_t>(share)].opened(last_key) &&
          !plan_.pool_->is_done(share, round) && (share == 0 || plan_.pool_->is_active(share));
 }
 
-bool Plan::Steps::alone_before(std::uint32_t round) const {
-  const std::uint32_t n = number(round);
-  return !phase(n).before.empty() || (n % phases() == 0 && !plan_.after_.empty());
+bool Plan::Steps::alone_before(std::uint32_t number) const {
+  const Round round = at(number);
+  return !round.phase.before.empty() || (round.begins && !plan_.after_.empty());
 }
 
-void Plan::Steps::alone(std::uint32_t round) {
-  const std::uint32_t n = number(round);
-  if (failed_.load(std::memory_order_relaxed) < n) return;
-  const auto run = [&](const Tasks& tasks, std::int64_t at) {
+void Plan::Steps::alone(std::uint32_t number) {
+  const Round round = at(number);
+  if (failed_.load(std::memory_order_relaxed) < round.number) return;
+  const auto run = [&](const Tasks& tasks, std::int64_t step) {
     for (const Task& task : tasks) {
-      if (!plan_.failures_[0].error) plan_.attempt(task, at, 0);
+      if (!plan_.failures_[0].error) plan_.attempt(task, step, 0);
     }
   };
-  if (n % phases() == 0) run(plan_.after_, step(n) - 1);
-  run(phase(n).before, step(n));
-  note_failures(n - 1, 0);
+  if (round.begins) run(plan_.after_, round.step - 1);
+  run(round.phase.before, round.step);
+  note_failures(round.number - 1, 0);
 }
 
 void Plan::Steps::note_failures(std::uint32_t number, int share) {
@@ -200,7 +207,7 @@ void Plan::run_task(const Task& task, std::int64_t step, Portion portion) {
 
 /// With the last part of a window, the node finishes the steps of that.
 void Plan::finish_part(const Task& task, std::int64_t step) {
-  const std::int64_t in_window = (step - first_) % window_;
+  const std::int64_t in_window = window_ == 1 ? 0 : (step - first_) % window_;
   if (in_window + 1 != window_ && step + 1 != end_) return;
   if (task.countdown->open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   task.countdown->open.store(task.countdown->parts, std::memory_order_relaxed);

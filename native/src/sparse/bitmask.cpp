@@ -141,6 +141,11 @@ void BitmaskTable::list_extras(const std::vector<std::vector<Extra>>& found) {
   }
 }
 
+bool BitmaskTable::reaches(std::size_t part) const {
+  return std::any_of(matrices_.begin(), matrices_.end(),
+                     [=](const Matrix& matrix) { return matrix.parts[part].words != 0; });
+}
+
 void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size_t lanes,
                            std::size_t part, std::uint32_t* arena, std::size_t stride,
                            Portion portion) {

@@ -24,6 +24,7 @@ class BitmaskTable {
   BitmaskTable(const std::vector<Member>& members, std::int32_t n_pre, const Cuts& cuts,
                const HotLoops& loops, const BuildOptions& options);
 
+  bool reaches(std::size_t part) const;
   /// Adds what is due in `step` to one partition; concurrently for different ones.
   void deliver(const EventRing& events, std::int64_t step, std::size_t lanes, std::size_t part,
                std::uint32_t* arena, std::size_t stride, Portion portion);

@@ -127,7 +127,7 @@ void RingTable::scatter_late(const EventList& events, std::int64_t emitted, std:
 }
 
 void RingTable::prepare(const EventRing& events, std::int64_t step, std::size_t part) const {
-  for (std::size_t lane = 0; lane < lanes_ && parts_[part].width != 0; ++lane) {
+  for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {
       loops_.prefetch(&parts_[part].begin[static_cast<std::size_t>(fresh.index()[e])]);
@@ -138,7 +138,6 @@ void RingTable::prepare(const EventRing& events, std::int64_t step, std::size_t 
 void RingTable::deliver(const EventRing& events, std::int64_t step, std::size_t part,
                         std::uint32_t* arena, std::size_t stride) {
   const Part& own = parts_[part];
-  if (own.width == 0) return;
   const std::uint32_t first = slot(step - lag_ + 1) * own.width;  // of a delay of one step
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     std::uint32_t* later = sums(own, lane);

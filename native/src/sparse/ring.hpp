@@ -28,7 +28,8 @@ class RingTable {
   void reset();
   /// Takes up what was emitted before step - lag, as far as it is still due.
   void restart(const EventRing& events, std::int64_t step);
-  /// Fetches what `deliver` will need first.
+  bool reaches(std::size_t part) const { return parts_[part].width != 0; }
+  /// Fetches what `deliver` will need first, in a range that is reached.
   void prepare(const EventRing& events, std::int64_t step, std::size_t part) const;
   /// Takes up what was emitted `lag` steps before and adds what is due in `step` to one partition;
   /// concurrently for different ones.

@@ -130,6 +130,11 @@ bool DeliveryTable::reaches(const Input& target) const {
   return std::find(targets_.begin(), targets_.end(), &target) != targets_.end();
 }
 
+bool DeliveryTable::reaches(std::size_t part) const {
+  if (mask_ != nullptr) return mask_->reaches(part);
+  return ring_ != nullptr ? ring_->reaches(part) : !parts_[part].rows.none();
+}
+
 void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, std::size_t part,
                            std::size_t lane, Calendar& calendar) const {
   const EventList& events = source_->events.at(emitted, lane);
@@ -149,10 +154,9 @@ void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, std::siz
 }
 
 void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
-  if (mask_ != nullptr || !busy_) return;
+  if (mask_ != nullptr) return;
   if (ring_ != nullptr) return ring_->prepare(source_->events, step, part);
   const Rows& rows = parts_[part].rows;
-  if (rows.none()) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = source_->events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {
@@ -162,7 +166,7 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
 }
 
 void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
-  if (mask_ != nullptr || ring_ != nullptr || !busy_ || parts_[part].rows.none()) return;
+  if (!has_rows()) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     const EventList& fresh = source_->events.at(step - lag_, lane);
     for (std::size_t e = 0; e < fresh.size(); ++e) {

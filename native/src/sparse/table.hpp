@@ -55,6 +55,9 @@ class DeliveryTable {
   /// True if that has changed.
   bool set_busy(bool busy) { return std::exchange(busy_, busy) != busy; }
   bool reaches(const Input& target) const;
+  /// Whether something is delivered to a range of the arena.
+  bool reaches(std::size_t part) const;
+  // While busy, in a range that is reached:
   /// Fetches what `deliver` will need first.
   void prepare(std::int64_t step, std::size_t part) const;
   /// Then, the begins of the rows of new spikes: they come in while others are under way.

@@ -1,12 +1,10 @@
 #include "sparse/tables.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "engine/channel.hpp"
-#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
@@ -132,13 +130,13 @@ std::vector<SparseTables::CutAlike> SparseTables::cut_alike() const {
       synapses[&node->outputs[0].channels[0]->target()] += synapses_of(*node);
     }
   }
-  std::vector<Input*> inputs;
+  std::vector<const Input*> inputs;
   for (const Target& target : targets_) inputs.push_back(target.input);
   std::sort(inputs.begin(), inputs.end(),
             [](auto* a, auto* b) { return a->offset() < b->offset(); });
   std::vector<CutAlike> out;
   std::map<std::pair<const RuntimeNode*, std::size_t>, std::size_t> found;
-  for (Input* input : inputs) {
+  for (const Input* input : inputs) {
     const auto [at, added] = found.try_emplace({input->owner, input->n()}, out.size());
     if (added) {
       const bool follows = input->owner->can_follow_delivery();
@@ -150,56 +148,20 @@ std::vector<SparseTables::CutAlike> SparseTables::cut_alike() const {
   return out;
 }
 
-/// Puts nodes of one thread side by side: the largest first, each to whoever has least to do.
-void SparseTables::pack(std::vector<CutAlike>& all) {
-  std::stable_sort(all.begin(), all.end(),
-                   [](const CutAlike& a, const CutAlike& b) { return a.work > b.work; });
-  std::vector<double> load(cuts_.threads());
-  std::vector<std::vector<CutAlike>> shares(cuts_.threads());
-  for (CutAlike& alike : all) {
-    const auto least = std::min_element(load.begin(), load.end()) - load.begin();
-    load[static_cast<std::size_t>(least)] += alike.work;
-    shares[static_cast<std::size_t>(least)].push_back(std::move(alike));
-  }
-  all.clear();
-  std::vector<Input*> order;
-  for (auto& share : shares) {
-    for (CutAlike& alike : share) {
-      order.insert(order.end(), alike.inputs.begin(), alike.inputs.end());
-      all.push_back(std::move(alike));
-    }
-  }
-  arena_.bring_first(order);
-}
-
-/// Where the work of a thread ends, from that of the first node on: between two nodes, if that is
-/// near enough.
-std::vector<double> SparseTables::borders(const std::vector<CutAlike>& all) const {
-  std::vector<double> ends;
-  double total = 0;
-  for (const CutAlike& alike : all) ends.push_back(total += alike.work);
-  std::vector<double> out;
-  for (std::size_t p = 1; p < cuts_.threads(); ++p) {
-    const double even = total * static_cast<double>(p) / static_cast<double>(cuts_.threads());
-    const auto near = [&](double end) { return std::abs(end - even) <= grain().split; };
-    const auto found = std::find_if(ends.begin(), ends.end(), near);
-    out.push_back(found == ends.end() ? even : *found);
-  }
-  return out;
-}
-
 void SparseTables::cut() {
-  std::vector<CutAlike> all = cut_alike();
-  if (cuts_.threads() > 1) pack(all);
-  const std::vector<double> ends = borders(all);
+  const std::vector<CutAlike> all = cut_alike();
+  const std::size_t threads = cuts_.threads();
+  double total = 0;
+  for (const CutAlike& alike : all) total += alike.work;
   std::map<std::uint64_t, std::pair<std::uint64_t, std::size_t>> ranges;  // begin: end, thread
   double done = 0;
   for (const CutAlike& alike : all) {
     const std::size_t lines = lines_of(alike.inputs[0]->n());
+    const double each = alike.work / static_cast<double>(lines);
     const auto owner = [&](std::size_t line) {
-      const double part = (static_cast<double>(line) + 0.5) / static_cast<double>(lines);
-      const auto end = std::upper_bound(ends.begin(), ends.end(), done + part * alike.work);
-      return static_cast<std::size_t>(end - ends.begin());
+      const double work = done + (static_cast<double>(line) + 0.5) * each;
+      const double share = total > 0 ? work / total * static_cast<double>(threads) : 0;
+      return std::min(static_cast<std::size_t>(share), threads - 1);
     };
     for (std::size_t begin = 0, end = 0; begin < lines; begin = end) {
       const std::size_t thread = owner(begin);
@@ -211,7 +173,7 @@ void SparseTables::cut() {
     }
     done += alike.work;
   }
-  cuts_ = Cuts(cuts_.threads());
+  cuts_ = Cuts(threads);
   for (const auto& [begin, range] : ranges) cuts_.add({begin, range.first}, range.second);
   cuts_.close(arena_.stride());
 }
@@ -221,7 +183,8 @@ bool SparseTables::stale() const {
 }
 
 void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
-  deliveries_.clear();  // they look at tables that may go
+  deliveries_.clear();  // both look at tables that may go
+  stops_.clear();
   std::erase_if(tables_, [](const auto& table) { return table->nodes().empty(); });
   const auto stale_count = static_cast<double>(
       std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); }));
@@ -236,6 +199,7 @@ void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
     done += 1;
   }
   join_rows();
+  list_stops();
   for (const auto& delivery : deliveries_) delivery->restart(step);
   list_targets();
   tell_targets(false);
@@ -263,6 +227,17 @@ void SparseTables::join_rows() {
     } else {
       deliveries_.push_back(std::make_unique<RowDelivery>(*table, cuts_.ranges().size(),
                                                           table->source().lanes(), loops_));
+    }
+  }
+}
+
+void SparseTables::list_stops() {
+  stops_.assign(cuts_.threads(), {});
+  for (std::size_t thread = 0; thread < cuts_.threads(); ++thread) {
+    for (const std::size_t part : cuts_.of_thread(thread)) {
+      for (const auto& table : tables_) {
+        if (table->reaches(part)) stops_[thread].push_back({table.get(), part});
+      }
     }
   }
 }
@@ -326,26 +301,21 @@ void SparseTables::tell_targets(bool after_step) {
 }
 
 void SparseTables::deliver(std::int64_t step, std::size_t thread, Portion portion) {
-  const auto& parts = cuts_.of_thread(thread);
-  const auto each = [&](auto&& action) {
-    for (const std::size_t part : parts) {
-      for (const auto& table : tables_) action(*table, part);
+  const std::vector<Stop>& stops = stops_[thread];
+  const auto each_fresh = [&](auto&& action) {
+    for (const auto& [table, part] : stops) {
+      if (table->busy() && table->takes_up(portion)) action(*table, part);
     }
   };
-  const auto each_fresh = [&](auto&& action) {
-    each([&](const DeliveryTable& table, std::size_t part) {
-      if (table.takes_up(portion)) action(table, part);
-    });
-  };
-  for (const auto& table : tables_) {
-    if (table->takes_up(portion)) table->fetch_events(step);
-  }
+  each_fresh([&](const DeliveryTable& table, std::size_t) { table.fetch_events(step); });
   each_fresh([&](const DeliveryTable& table, std::size_t part) { table.prepare(step, part); });
   each_fresh([&](const DeliveryTable& table, std::size_t part) { table.fetch_rows(step, part); });
   for (const auto& delivery : deliveries_) {
-    for (const std::size_t part : parts) delivery->deliver(step, part, arena_, portion);
+    for (const std::size_t part : cuts_.of_thread(thread)) {
+      delivery->deliver(step, part, arena_, portion);
+    }
   }
-  each([&](DeliveryTable& table, std::size_t part) { table.deliver(step, part, arena_, portion); });
+  for (const auto& [table, part] : stops) table->deliver(step, part, arena_, portion);
 }
 
 }  // namespace procgraph

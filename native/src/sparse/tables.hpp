@@ -33,8 +33,8 @@ class SparseTables {
   /// After the events of the sources were replaced.
   void restart(std::int64_t step);
 
-  /// Orders and cuts the arena so that each thread has about the same work with deliveries and with
-  /// the ticks that follow, and few nodes are divided. Once it is known which do, before the tables
+  /// Cuts the arena so that each thread has about the same work with deliveries and with the
+  /// ticks that follow. Once it is known which do, before the tables
   /// are built.
   void cut();
   /// One range, where nothing is run by several threads. Before the tables are built.
@@ -58,17 +58,16 @@ class SparseTables {
  private:
   /// Inputs of a node, all with as many sums, and nanoseconds of what a step does with these.
   struct CutAlike {
-    std::vector<Input*> inputs;
+    std::vector<const Input*> inputs;
     double work;
   };
 
   void group(const Nodes& nodes, const HotLoops& loops);
   std::vector<CutAlike> cut_alike() const;
-  void pack(std::vector<CutAlike>& all);
-  std::vector<double> borders(const std::vector<CutAlike>& all) const;
   /// What all tables deliver to.
   Reach reach() const;
   void join_rows();
+  void list_stops();
   void list_targets();
   void tell_targets(bool after_step);
 
@@ -77,6 +76,12 @@ class SparseTables {
   const HotLoops& loops_;
   std::vector<std::unique_ptr<DeliveryTable>> tables_;
   std::vector<std::unique_ptr<RowDelivery>> deliveries_;
+  /// A table and a range that it delivers to.
+  struct Stop {
+    DeliveryTable* table;
+    std::size_t part;
+  };
+  std::vector<std::vector<Stop>> stops_;  // by thread
   /// An input that tables deliver to, or have delivered to.
   struct Target {
     Input* input;

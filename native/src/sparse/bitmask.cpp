@@ -16,6 +16,8 @@ constexpr std::size_t kMostRows = 248;  // that are counted together
 // for an index, and for a block of a row.
 constexpr double kIndex = 0.5;
 constexpr double kRow = 2.5;
+constexpr std::size_t kHeaderWords = 3;  // of a segment of indices
+constexpr std::size_t kHeaderBytes = kHeaderWords * sizeof(std::uint32_t);
 
 Slot slot_of(const Member& member) {
   return {member.delays()[0], member.lowest()};
@@ -73,13 +75,18 @@ BitmaskTable::BitmaskTable(const std::vector<Member>& members, std::int32_t n_pr
   }
   const auto threads = static_cast<std::size_t>(std::max(options.threads, 1));
   const std::size_t ranges = std::min(n_pre_, threads);
-  std::vector<std::vector<Extra>> found(ranges);
+  Extras found(ranges);
   parallel_for(ranges, options.threads, [&](std::size_t r) {
     found[r] = set_bits({static_cast<std::int32_t>(n_pre_ * r / ranges),
                          static_cast<std::int32_t>(n_pre_ * (r + 1) / ranges)});
   });
-  list_extras(found);
-  for (Matrix& matrix : matrices_) matrix.members.clear();
+  for (Matrix& matrix : matrices_) {
+    for (Part& part : matrix.parts) make_room(part, found);
+    matrix.members.clear();
+  }
+  for (const auto& list : found) {
+    for (const Extra& extra : list) store(extra);
+  }
 }
 
 void BitmaskTable::add_parts(Matrix& matrix, const Cuts& cuts) const {
@@ -89,9 +96,9 @@ void BitmaskTable::add_parts(Matrix& matrix, const Cuts& cuts) const {
     part.begin = std::clamp(range.begin, low, high);
     part.end = std::clamp(range.end, part.begin, high);
     const std::uint64_t blocks = (part.end - part.begin + kBlock - 1) / kBlock;
+    part.weight = static_cast<std::uint32_t>(matrix.slot.weight);
     part.words = static_cast<std::size_t>(blocks * (kBlock / 64));
-    part.bits = os::Pages((n_pre_ + 1) * part.words * sizeof(std::uint64_t));
-    part.extra_begin.resize(n_pre_ + 1);
+    part.memory = os::Pages((n_pre_ + 1) * part.words * sizeof(std::uint64_t));
     matrix.parts.push_back(std::move(part));
   }
 }
@@ -122,22 +129,45 @@ std::vector<BitmaskTable::Extra> BitmaskTable::set_bits(SourceRange sources) {
   return extras;
 }
 
-void BitmaskTable::list_extras(const std::vector<std::vector<Extra>>& found) {
-  // Each source's end first; taking places from there moves it to the begin.
-  for (const auto& list : found) {
-    for (const Extra& extra : list) ++extra.part->extra_begin[extra.source];
-  }
-  for (Matrix& matrix : matrices_) {
-    for (Part& part : matrix.parts) {
-      std::uint32_t sum = 0;
-      for (std::uint32_t& begin : part.extra_begin) begin = sum += begin;
-      part.extras.resize(sum);
-    }
-  }
+/// Places a segment before each row of a part, for all extras of a source if these are not many
+/// more than elsewhere.
+void BitmaskTable::make_room(Part& part, const Extras& found) const {
+  constexpr std::size_t kMostRows = 2;  // of bits, that a segment takes
+  std::vector<std::size_t> counts(n_pre_);
   for (const auto& list : found) {
     for (const Extra& extra : list) {
-      extra.part->extras[--extra.part->extra_begin[extra.source]] = extra.target;
+      if (extra.part == &part) ++counts[extra.source];
     }
+  }
+  const std::size_t most = *std::max_element(counts.begin(), counts.end());
+  if (most == 0) return;
+  const std::size_t bytes = kHeaderBytes + most * part.index_bytes();
+  const os::Pages bits = std::move(part.memory);
+  part.front =
+      std::min((bytes + kLineBytes - 1) / kLineBytes * (kLineBytes / sizeof(std::uint64_t)),
+               kMostRows * part.words);
+  part.memory = os::Pages((n_pre_ + 1) * (part.front + part.words) * sizeof(std::uint64_t));
+  for (std::size_t source = 0; source < n_pre_; ++source) {
+    std::copy_n(bits.as<std::uint64_t>() + source * part.words, part.words, part.row(source));
+  }
+}
+
+void BitmaskTable::store(const Extra& extra) {
+  Part& part = *extra.part;
+  std::uint32_t* const segment = part.segment(extra.source);
+  const std::size_t room = (part.front * sizeof(std::uint64_t) - kHeaderBytes) / part.index_bytes();
+  segment[2] = part.weight;
+  if (segment[0] == room) {
+    part.rest[extra.source].push_back(extra.target);
+    segment[1] = extra.source + 1;
+    return;
+  }
+  const std::uint32_t place = segment[0]++;
+  if (part.narrow()) {
+    reinterpret_cast<std::uint16_t*>(segment + kHeaderWords)[place] =
+        static_cast<std::uint16_t>(extra.target);
+  } else {
+    segment[kHeaderWords + place] = static_cast<std::uint32_t>(extra.target);
   }
 }
 
@@ -155,8 +185,7 @@ void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size
     Part& own = matrix.parts[part];
     for (std::size_t lane = 0; lane < lanes && own.words != 0; ++lane) {
       if (matrix.slot.delay > 2) fetch_next(events, step - matrix.slot.delay + 1, lane);
-      deliver(events.at(step - matrix.slot.delay, lane), own,
-              static_cast<std::uint32_t>(matrix.slot.weight), arena + lane * stride + own.begin);
+      deliver(events.at(step - matrix.slot.delay, lane), own, arena + lane * stride + own.begin);
     }
   }
 }
@@ -171,52 +200,55 @@ void BitmaskTable::fetch_next(const EventRing& events, std::int64_t step, std::s
   loops_.prefetch(&events.at(step + 1, lane));
 }
 
-void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t weight,
-                           std::uint32_t* sums) const {
+void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t* sums) const {
   if (due.size() == 0) return;
   part.rows.clear();
+  part.segments.clear();
+  const std::size_t fetched =
+      (part.front + std::min(part.words, kMaskBlocksAhead * kBlock / 64)) * sizeof(std::uint64_t);
   for (std::size_t e = 0; e < due.size(); ++e) {
     const auto source = static_cast<std::size_t>(due.index()[e]);
-    if (due.payload()[e] == 1) {
+    const std::int32_t payload = due.payload()[e];
+    loops_.prefetch_range(part.segment(source), fetched);
+    if (part.front != 0) part.segments.push_back({part.segment(source), 0, payload});
+    if (payload == 1) {
       part.rows.push_back(part.row(source));
-      loops_.prefetch_range(
-          part.row(source),
-          std::min<std::size_t>(part.words * sizeof(std::uint64_t), kMaskBlocksAhead * kBlock / 8));
-      loops_.prefetch(&part.extra_begin[source]);
     } else {
-      add_each(part, source, weight * static_cast<std::uint32_t>(due.payload()[e]), sums);
+      add_each(part, source, part.weight * static_cast<std::uint32_t>(payload), sums);
     }
   }
-  prefetch_extras(part, due);
   const std::size_t count = part.rows.size();
   while (part.rows.size() % 8 != 0) part.rows.push_back(part.row(n_pre_));
   const auto lines = static_cast<std::size_t>((part.end - part.begin + 15) / 16);
   for (std::size_t first = 0; first < count; first += kMostRows) {
     loops_.add_masks(sums, part.rows.data() + first, std::min(kMostRows, count - first), lines,
-                     weight);
+                     part.weight);
   }
-  for (std::size_t e = 0; e < due.size(); ++e) {
-    const auto source = static_cast<std::size_t>(due.index()[e]);
-    const std::uint32_t begin = part.extra_begin[source];
-    loops_.add_targets(sums, part.extras.data() + begin, part.extra_begin[source + 1] - begin,
-                       weight * static_cast<std::uint32_t>(due.payload()[e]));
-  }
+  add_extras(part, sums);
 }
 
-/// They come in while the bits are counted.
-void BitmaskTable::prefetch_extras(const Part& part, const EventList& due) const {
-  constexpr std::uint32_t kLine = 16;
-  for (std::size_t e = 0; e < due.size(); ++e) {
-    const auto source = static_cast<std::size_t>(due.index()[e]);
-    const std::uint32_t begin = part.extra_begin[source];
-    const std::uint32_t end = std::min(part.extra_begin[source + 1], begin + 8 * kLine);
-    for (std::uint32_t i = begin; i < end; i += kLine) loops_.prefetch(part.extras.data() + i);
+/// They have come in while the bits were counted.
+void BitmaskTable::add_extras(Part& part, std::uint32_t* sums) const {
+  std::size_t kept = 0;
+  for (SegmentCursor cursor : part.segments) {
+    cursor.count = cursor.at[0];
+    if (cursor.at[1] != 0) {
+      const std::vector<std::int32_t>& rest = part.rest.at(cursor.at[1] - 1);
+      loops_.add_targets(sums, rest.data(), rest.size(),
+                         part.weight * static_cast<std::uint32_t>(cursor.payload));
+    }
+    if (cursor.count != 0) part.segments[kept++] = cursor;
+  }
+  if (part.narrow()) {
+    loops_.deliver_index16(sums, part.segments.data(), kept);
+  } else {
+    loops_.deliver_index32(sums, part.segments.data(), kept);
   }
 }
 
 /// Payloads other than 1 are rare: their bits one by one.
 void BitmaskTable::add_each(const Part& part, std::size_t source, std::uint32_t value,
-                            std::uint32_t* sums) const {
+                            std::uint32_t* sums) {
   const std::uint64_t* words = part.row(source);
   for (std::size_t w = 0; w < part.words; ++w) {
     for (std::uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
@@ -229,8 +261,8 @@ std::size_t BitmaskTable::bytes() const {
   std::size_t out = 0;
   for (const Matrix& matrix : matrices_) {
     for (const Part& part : matrix.parts) {
-      out +=
-          part.bits.size() + sizeof(std::uint32_t) * (part.extra_begin.size() + part.extras.size());
+      out += part.memory.size();
+      for (const auto& [source, rest] : part.rest) out += rest.size() * sizeof(std::int32_t);
     }
   }
   return out;

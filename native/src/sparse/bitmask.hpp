@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,7 +16,7 @@ namespace procgraph {
 /// Projections of one source with one delay and one weight each, at a density at which a bit a pair
 /// takes less time than an index a synapse. The rows of all spikes that are due in a step are
 /// counted together. A pair that is joined several times has a bit and, for the rest, entries in a
-/// list.
+/// segment of indices (see layout.hpp) that lies before the row, so that they come in together.
 class BitmaskTable {
  public:
   /// True if all can be stored so, and are delivered faster than from `Format::index16`.
@@ -34,14 +35,25 @@ class BitmaskTable {
   struct alignas(kLineBytes) Part {
     std::uint64_t begin = 0;  ///< positions in the arena
     std::uint64_t end = 0;
-    std::size_t words = 0;                   ///< of a row: whole blocks
-    os::Pages bits;                          ///< a row for each source, then one of zeros
-    std::vector<std::uint32_t> extra_begin;  ///< by source
-    std::vector<std::int32_t> extras;
-    LineVector<const std::uint64_t*> rows;  ///< of the spikes at hand
+    std::uint32_t weight = 0;
+    std::size_t words = 0;  ///< of a row: whole blocks
+    std::size_t front = 0;  ///< of the segment before it: whole lines
+    os::Pages memory;       ///< a row for each source, then one of zeros
+    /// What segments have no room for, by source.
+    std::map<std::size_t, std::vector<std::int32_t>> rest;
+    // Of the spikes at hand:
+    LineVector<const std::uint64_t*> rows;
+    LineVector<SegmentCursor> segments;
 
     std::uint64_t* row(std::size_t source) const {
-      return bits.as<std::uint64_t>() + source * words;
+      return memory.as<std::uint64_t>() + source * (front + words) + front;
+    }
+    std::uint32_t* segment(std::size_t source) const {
+      return reinterpret_cast<std::uint32_t*>(row(source) - front);
+    }
+    bool narrow() const { return end - begin <= 65536; }  ///< indices of 16 bits
+    std::size_t index_bytes() const {
+      return narrow() ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
     }
   };
   /// What has one delay and one weight.
@@ -55,15 +67,17 @@ class BitmaskTable {
     std::int32_t target;
     Part* part;
   };
+  using Extras = std::vector<std::vector<Extra>>;
 
   void add_parts(Matrix& matrix, const Cuts& cuts) const;
   std::vector<Extra> set_bits(SourceRange sources);
-  void list_extras(const std::vector<std::vector<Extra>>& found);
-  void deliver(const EventList& due, Part& part, std::uint32_t weight, std::uint32_t* sums) const;
+  void make_room(Part& part, const Extras& found) const;
+  static void store(const Extra& extra);
+  void deliver(const EventList& due, Part& part, std::uint32_t* sums) const;
   void fetch_next(const EventRing& events, std::int64_t step, std::size_t lane) const;
-  void prefetch_extras(const Part& part, const EventList& due) const;
-  void add_each(const Part& part, std::size_t source, std::uint32_t value,
-                std::uint32_t* sums) const;
+  void add_extras(Part& part, std::uint32_t* sums) const;
+  static void add_each(const Part& part, std::size_t source, std::uint32_t value,
+                       std::uint32_t* sums);
 
   std::size_t n_pre_;
   const HotLoops& loops_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/lines.hpp"
@@ -68,9 +69,19 @@ class RingIndex {
   std::uint64_t mask_;
 };
 
-/// Events of the last steps, per lane.
+/// Events of the last steps, per lane. While several threads run a population, what some of them
+/// have found may be kept apart until the end of a run.
 class EventRing {
  public:
+  /// Lists of one lane for the last steps, some way from each other.
+  struct Apart {
+    std::size_t lane;
+    const EventList* lists;
+    std::size_t stride;
+    RingIndex ring;
+    const EventList& of(std::int64_t step) const { return lists[ring.of(step) * stride]; }
+  };
+
   EventRing() = default;
   EventRing(std::int32_t depth, std::int32_t lanes)
       : ring_(depth), lanes_(static_cast<std::size_t>(lanes)), lists_(ring_.slots() * lanes_) {}
@@ -81,6 +92,19 @@ class EventRing {
   const EventList& at(std::int64_t step, std::size_t lane) const {
     return lists_[ring_.of(step) * lanes_ + lane];
   }
+  /// All lists of a step: their elements ascend from list to list.
+  template <class Each>
+  void each(std::int64_t step, std::size_t lane, Each&& each) const {
+    std::size_t next = 0;
+    for (const EventList* list = &at(step, lane); list != nullptr;
+         list = step < apart_from_ ? nullptr : apart_list(step, lane, next)) {
+      each(*list);
+    }
+  }
+  void keep_apart(std::vector<Apart> apart) { apart_ = std::move(apart); }
+  /// From which step on what is apart has not been collected.
+  void apart_from(std::int64_t step) { apart_from_ = step; }
+  const RingIndex& ring() const { return ring_; }
   void clear(std::int64_t step) {
     for (std::size_t lane = 0; lane < lanes_; ++lane) at(step, lane).clear();
   }
@@ -89,9 +113,20 @@ class EventRing {
   }
 
  private:
+  /// The first of those with numbers from `next` on; then `next` is the number behind it.
+  const EventList* apart_list(std::int64_t step, std::size_t lane, std::size_t& next) const {
+    while (next < apart_.size()) {
+      const Apart& apart = apart_[next++];
+      if (apart.lane == lane) return &apart.of(step);
+    }
+    return nullptr;
+  }
+
   RingIndex ring_;
   std::size_t lanes_ = 1;
   std::vector<EventList> lists_;
+  std::int64_t apart_from_ = INT64_MAX;
+  std::vector<Apart> apart_;
 };
 
 }  // namespace procgraph

@@ -69,15 +69,13 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads
   if (threads_ > 1) {
     early_ = early_deliveries(schedule);
     window_ = longest_window(schedule);
-    if (window_ > 1) {
-      early_ = false;
-      for (const Entry& entry : schedule) entry.node->run_ahead(window_);
-    }
+    if (window_ > 1) early_ = false;
     ranges_ = std::vector<TaskRange>(lists);
     lent_ = std::vector<Lent>(lists);
     return;
   }
   after_.clear();
+  late_.clear();
   for (const Job& job : deliveries()) after_.push_back(job.task);
   for (const Entry& entry : schedule) {
     entry.node->divide(1, nullptr);
@@ -104,8 +102,10 @@ std::int32_t Plan::longest_window(const std::vector<Entry>& schedule) const {
   constexpr std::int32_t kMost = 16;
   const bool alone = phases_.size() != 1 || !phases_[0].before.empty() || !after_.empty();
   const auto waits = [](const Entry& entry) {
-    return !entry.node->idle(entry.action) &&
-           (entry.action != Action::tick || !entry.node->can_run_ahead());
+    const RuntimeNode& node = *entry.node;
+    if (node.idle(entry.action)) return false;
+    const bool finishes = node.parts(entry.action) == 1 || node.can_finish_late();
+    return entry.action != Action::tick || !node.can_run_ahead() || !finishes;
   };
   if (!early_ || alone || std::any_of(schedule.begin(), schedule.end(), waits)) return 1;
   return std::min(kMost, tables_.window());
@@ -167,6 +167,11 @@ void Plan::add_jobs(std::vector<Jobs>& levels, std::size_t level, const Entry& e
   }
   Countdown& countdown = countdowns_.emplace_back();
   countdown.open = countdown.parts = parts;
+  countdown.late = entry.action == Action::tick && node.can_finish_late();
+  if (countdown.late) {
+    node.finish_late();
+    late_.push_back(&node);
+  }
   job.task.countdown = &countdown;
   job.task.share = Share::part;
   for (int part = 0; part < parts; ++part) {

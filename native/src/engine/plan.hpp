@@ -53,6 +53,7 @@ class Plan {
   struct Countdown {
     alignas(64) std::atomic<int> open;
     int parts;
+    bool late;  // the node finishes at the end of a run
   };
   enum class Share : std::uint8_t { whole, prologue, part, delivery };
   struct Task {
@@ -112,7 +113,8 @@ class Plan {
 
   // plan_run.cpp
   void run_task(const Task& task, std::int64_t step, Portion portion);
-  void finish_part(const Task& task, std::int64_t step);
+  static void finish_part(const Task& task, std::int64_t step);
+  void run_shared(std::int64_t& step, std::int64_t steps);
   void run_profiled(const Task& task, std::int64_t step, Portion portion);
   void run_list(const Tasks& tasks, std::int64_t step);
   void attempt(const Task& task, std::int64_t step, int share, Portion portion = Portion::all);
@@ -126,9 +128,8 @@ class Plan {
   Tasks after_;         // what the caller does alone at the end of a step: all, with one thread
   bool early_ = false;  // threads may begin to deliver for the next step before others are done
   std::int32_t window_ = 1;  // steps of a round
-  std::int64_t first_ = 0;   // of the steps that are run at once
-  std::int64_t end_ = 0;
   std::vector<RuntimeNode*> idle_;
+  std::vector<RuntimeNode*> late_;  // finish at the end of a run
   std::deque<Countdown> countdowns_;
   std::vector<Failure> failures_;
   std::vector<TaskRange> ranges_;  // per thread, of its tasks that may move

@@ -205,15 +205,11 @@ void Plan::run_task(const Task& task, std::int64_t step, Portion portion) {
   }
 }
 
-/// With the last part of a window, the node finishes the steps of that.
 void Plan::finish_part(const Task& task, std::int64_t step) {
-  const std::int64_t in_window = window_ == 1 ? 0 : (step - first_) % window_;
-  if (in_window + 1 != window_ && step + 1 != end_) return;
-  if (task.countdown->open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  task.countdown->open.store(task.countdown->parts, std::memory_order_relaxed);
-  for (std::int64_t at = step - in_window; at <= step; ++at) {
-    task.node->epilogue(task.action, at);
-  }
+  Countdown& countdown = *task.countdown;
+  if (countdown.late || countdown.open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  countdown.open.store(countdown.parts, std::memory_order_relaxed);
+  task.node->epilogue(task.action, step);
 }
 
 void Plan::run_profiled(const Task& task, std::int64_t step, Portion portion) {
@@ -245,36 +241,45 @@ void Plan::attempt(const Task& task, std::int64_t step, int share, Portion porti
 }
 
 void Plan::run(std::int64_t& step, std::int64_t steps) {
+  const std::int64_t first = step;
+  const auto finish = [&] {
+    for (RuntimeNode* node : late_) node->end_run(first, step);
+  };
+  for (RuntimeNode* node : late_) node->begin_run(first);
   try {
     if (phases_.empty()) {
       for (; steps > 0; --steps, ++step) run_list(after_, step);
-      return;
+    } else {
+      run_shared(step, steps);
     }
-    if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
-    first_ = step;
-    end_ = step + steps;
-    run_list(phases_[0].before, step);
-    Steps all(*this, step, steps);
-    pool_->run(all, all.rounds());
-    const Failure* first = nullptr;
-    for (const Failure& failure : failures_) {
-      if (failure.error && (first == nullptr || std::pair(failure.step, failure.order) <
-                                                    std::pair(first->step, first->order))) {
-        first = &failure;
-      }
-    }
-    if (first != nullptr) {
-      // Steps of a window are finished together.
-      step = first->step - (first->step - first_) % window_;
-      std::rethrow_exception(first->error);
-    }
-    step += steps - 1;
-    run_list(after_, step);
-    ++step;
   } catch (...) {
+    finish();
     recover();
     throw;
   }
+  finish();
+}
+
+void Plan::run_shared(std::int64_t& step, std::int64_t steps) {
+  if (pool_ == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
+  run_list(phases_[0].before, step);
+  const std::int64_t begin = step;
+  Steps all(*this, begin, steps);
+  pool_->run(all, all.rounds());
+  const Failure* first = nullptr;
+  for (const Failure& failure : failures_) {
+    if (failure.error && (first == nullptr || std::pair(failure.step, failure.order) <
+                                                  std::pair(first->step, first->order))) {
+      first = &failure;
+    }
+  }
+  if (first != nullptr) {
+    step = first->step - (first->step - begin) % window_;  // others may be further in the window
+    std::rethrow_exception(first->error);
+  }
+  step += steps - 1;
+  run_list(after_, step);
+  ++step;
 }
 
 /// After a failure, which leaves parts open.

@@ -82,11 +82,17 @@ class RuntimeNode {
   /// and if they all are.
   virtual bool can_follow_delivery() const { return false; }
   virtual bool follows_delivery() const { return false; }
-  /// True if parts of a tick take nothing of what others do but delivered sums, so that they may be
-  /// run for several steps before the epilogues of these are, and emit nothing but events.
+  /// True if a tick takes nothing of what others do but delivered sums.
   virtual bool can_run_ahead() const { return false; }
-  /// Parts may be so many steps ahead of the epilogue, until they are divided anew.
-  virtual void run_ahead(std::int32_t) {}
+  /// True if only tables take what parts of a tick leave, so that its epilogues can wait until the
+  /// end of a run: finish_late() says so until it is divided anew, begin_run() and end_run() then
+  /// stand for them.
+  virtual bool can_finish_late() const { return false; }
+  virtual void finish_late() {}
+  virtual void begin_run(std::int64_t) {}
+  virtual void end_run(std::int64_t, std::int64_t) {}
+  /// True if a table takes the events of a channel into this node.
+  virtual bool takes_by_table() const { return false; }
   virtual bool has_prologue() const { return false; }
   virtual void prologue(std::int64_t) {}
   /// True if an absorption that has parts is followed by the action `epoch`, with as many.

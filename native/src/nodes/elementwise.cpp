@@ -51,6 +51,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     settle_counts();
     parts_.clear();
     threads_.clear();
+    for (Output& output : outputs) output.events.keep_apart({});
     follows_delivery_ = cuts != nullptr && can_follow_delivery();
     if (follows_delivery_) {
       divide_as_delivered(*cuts);
@@ -70,12 +71,42 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
   bool follows_delivery() const override { return follows_delivery_; }
   bool can_run_ahead() const override {
-    const bool every_step = spec().period == 1 && spec().phase == 0;
-    return every_step && !has_prologue_ && !caller_only() && parts_.front()->can_run_ahead();
+    return every_step() && !has_prologue_ && !caller_only() && parts_.front()->can_run_ahead();
   }
-  void run_ahead(std::int32_t steps) override {
-    for (const auto& part : parts_) part->run_ahead(steps);
+  bool can_finish_late() const override {
+    const auto by_table = [](const Channel* channel) {
+      return channel->target().owner->takes_by_table();
+    };
+    return every_step() && !has_prologue_ && !caller_only() && parts_.front()->only_lists() &&
+           std::all_of(outputs.begin(), outputs.end(), [&](const Output& output) {
+             return std::all_of(output.channels.begin(), output.channels.end(), by_table);
+           });
+  }
+  void finish_late() override {
+    for (const auto& part : parts_) part->finish_late();
     list_found();
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      std::vector<EventRing::Apart> apart;
+      for (std::size_t c = first_component_[o]; c < first_component_[o + 1]; ++c) {
+        apart.insert(apart.end(), found_[c].begin(), found_[c].end());
+      }
+      outputs[o].events.keep_apart(std::move(apart));
+    }
+  }
+  void begin_run(std::int64_t step) override {
+    for (Output& output : outputs) output.events.apart_from(step);
+  }
+  void end_run(std::int64_t begin, std::int64_t end) override {
+    for (std::int64_t step = begin; step < end; ++step) take_tick(step);
+    for (Input& input : inputs) input.mark_clean();
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      Output& output = outputs[o];
+      const auto slots = static_cast<std::int64_t>(output.events.ring().slots());
+      for (std::int64_t step = std::max(begin, end - slots); step < end; ++step) {
+        collect_all(o, step);
+      }
+      output.events.apart_from(INT64_MAX);
+    }
   }
   bool has_prologue() const override { return has_prologue_; }
   /// The one who takes the payloads draws them.
@@ -191,6 +222,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     return events;
   }
 
+  bool every_step() const { return spec().period == 1 && spec().phase == 0; }
   std::int64_t limit() const { return outputs[0].port().limit; }
   bool clamps() const { return static_cast<std::int64_t>(core_.thresholds.size()) > limit(); }
 
@@ -295,25 +327,29 @@ class Elementwise final : public RuntimeNode, private Draw {
   void close_output(std::size_t number, std::int64_t step, bool ticks) {
     Output& output = outputs[number];
     if (output.port().kind == PortKind::array) return;
-    const std::size_t first = first_component_[number];
-    const std::size_t last = first_component_[number + 1];
     if (output.port().kind == PortKind::current) {
       output.set_silent(step, true);
       for (const auto& part : parts_) {
-        if (part->any(first)) output.set_silent(step, false);
+        if (part->any(first_component_[number])) output.set_silent(step, false);
       }
     } else if (ticks && !output.dense) {
-      for (std::size_t c = first; c < last; ++c) collect(found_[c], output, step);
+      collect_all(number, step);
       output.count(step);
+    }
+  }
+
+  void collect_all(std::size_t number, std::int64_t step) {
+    for (std::size_t c = first_component_[number]; c < first_component_[number + 1]; ++c) {
+      collect(found_[c], outputs[number], step);
     }
   }
 
   /// Appends the events that parts could not write in place. They come from other threads' caches,
   /// all at once.
-  void collect(const std::vector<ElementwisePart::Found>& found, Output& output,
+  void collect(const std::vector<EventRing::Apart>& found, Output& output,
                std::int64_t step) const {
-    for (const auto& each : found) loops_.prefetch(each.of(step));
-    for (const auto& each : found) output.events.at(step, each.lane).append(*each.of(step));
+    for (const auto& each : found) loops_.prefetch(&each.of(step));
+    for (const auto& each : found) output.events.at(step, each.lane).append(each.of(step));
   }
 
   const ElementwiseAttrs& attrs_;
@@ -322,8 +358,8 @@ class Elementwise final : public RuntimeNode, private Draw {
   bool follows_delivery_ = false;
   std::vector<std::size_t> first_component_;  // of each output, and the end
   std::vector<std::unique_ptr<ElementwisePart>> parts_;
-  std::vector<int> threads_;  // of each part; empty if it does not matter
-  std::vector<std::vector<ElementwisePart::Found>> found_;  // by component
+  std::vector<int> threads_;                          // of each part; empty if it does not matter
+  std::vector<std::vector<EventRing::Apart>> found_;  // by component
 };
 
 }  // namespace

@@ -99,13 +99,20 @@ bool ElementwisePart::can_run_ahead() const {
       if (feed.rows->draw() == nullptr) return false;
     }
   }
+  return true;
+}
+
+bool ElementwisePart::only_lists() const {
   return std::all_of(emitters_.begin(), emitters_.end(),
                      [](const Emitter& emitter) { return emitter.store == Store::list; });
 }
 
-void ElementwisePart::run_ahead(std::int32_t steps) {
-  steps_ = RingIndex(steps);
-  for (Emitter& emitter : emitters_) emitter.pending.resize(steps_.slots() * spans_.size());
+void ElementwisePart::finish_late() {
+  counts_ = true;
+  for (Emitter& emitter : emitters_) {
+    emitter.steps = emitter.output->events.ring();
+    emitter.pending.resize(emitter.steps.slots() * spans_.size());
+  }
 }
 
 void ElementwisePart::aim_workspace() {
@@ -221,7 +228,7 @@ void ElementwisePart::aim_emitter(std::size_t number, std::int64_t step, std::si
   Emitter& emitter = emitters_[number];
   const std::size_t element = emitter.first + begin;
   if (emitter.store == Store::list) {
-    emitter.list = element != 0 ? &emitter.pending[steps_.of(step) * spans_.size() + span]
+    emitter.list = element != 0 ? &emitter.pending[emitter.steps.of(step) * spans_.size() + span]
                                 : &emitter.output->events.at(step, lane);
     emitter.list->clear();
   } else if (emitter.store == Store::dense) {
@@ -313,7 +320,9 @@ void ElementwisePart::store(std::int64_t step, const Span& span, std::size_t beg
       const std::size_t count =
           core_.loops.compact(emitter.scratch, n, static_cast<std::int32_t>(element), limit,
                               event_index_, event_payload_);
-      if (count != 0) emitter.list->append(event_index_, event_payload_, count);
+      if (count == 0) continue;
+      emitter.list->append(event_index_, event_payload_, count);
+      if (counts_) emitter.count += static_cast<std::int64_t>(count);
     } else if (emitter.store == Store::dense) {
       auto* row = static_cast<std::int32_t*>(pointers_[first_output_ + i]);
       emitter.count += static_cast<std::int64_t>(core_.loops.clamp_count(row, n, limit));
@@ -332,12 +341,12 @@ void ElementwisePart::settle_counts() {
   for (Emitter& emitter : emitters_) emitter.output->emitted += std::exchange(emitter.count, 0);
 }
 
-void ElementwisePart::add_found(std::size_t component, std::vector<Found>& to) const {
+void ElementwisePart::add_found(std::size_t component, std::vector<EventRing::Apart>& to) const {
   const Emitter& emitter = emitters_[component];
   if (emitter.store != Store::list) return;
   for (std::size_t s = 0; s < spans_.size(); ++s) {
     if (emitter.first + spans_[s].begin == 0) continue;
-    to.push_back({spans_[s].lane, &emitter.pending[s], spans_.size(), steps_});
+    to.push_back({spans_[s].lane, &emitter.pending[s], spans_.size(), emitter.steps});
   }
 }
 

@@ -67,20 +67,14 @@ class alignas(kLineBytes) ElementwisePart {
   /// Tells the outputs whose payloads were drawn or written to rows here how many events they have
   /// emitted.
   void settle_counts();
-  /// Takes nothing of what others do but delivered sums, and emits nothing but events.
+  /// Takes nothing of what others do but delivered sums.
   bool can_run_ahead() const;
-  /// Keeps the events of so many steps.
-  void run_ahead(std::int32_t steps);
-  /// Events that the part could not write in place: where those of each step lie, in a ring.
-  struct Found {
-    std::size_t lane;
-    const EventList* lists;
-    std::size_t stride;
-    RingIndex ring;
-    const EventList* of(std::int64_t step) const { return lists + ring.of(step) * stride; }
-  };
-  /// Adds where those of a component lie after a tick.
-  void add_found(std::size_t component, std::vector<Found>& to) const;
+  /// Emits nothing but lists of events.
+  bool only_lists() const;
+  /// Keeps the events of as many steps as outputs do, and counts them.
+  void finish_late();
+  /// Adds where the events of a component lie that the part could not write in place.
+  void add_found(std::size_t component, std::vector<EventRing::Apart>& to) const;
 
  private:
   enum class Store : std::uint8_t { current, list, dense, array };
@@ -91,10 +85,11 @@ class alignas(kLineBytes) ElementwisePart {
     std::size_t first;
     float factor;
     std::int32_t* scratch = nullptr;  // where values are not computed in place
+    RingIndex steps;                  // whose events are pending
     LineVector<EventList> pending;    // per step and span
     EventList* list = nullptr;        // of the span at work
     bool any = false;
-    std::int64_t count = 0;  // of dense events, not settled yet
+    std::int64_t count = 0;  // of dense events, or of all, not settled yet
   };
   struct Drawn {
     Output* source;
@@ -127,7 +122,6 @@ class alignas(kLineBytes) ElementwisePart {
 
   ElementwiseCore& core_;
   std::vector<Span> spans_;
-  RingIndex steps_;                      // of pending events
   std::vector<Feeder> feeders_;          // channels to pull
   std::vector<std::size_t> summed_;      // inputs with sums
   std::vector<std::size_t> held_;        // array inputs
@@ -151,7 +145,8 @@ class alignas(kLineBytes) ElementwisePart {
   std::vector<std::size_t> strides_;
   LineVector<const std::int32_t*> draw_pointers_;
   pg_kernel_args args_{};
-  int aimed_at_ = -1;  // number of column changes when common columns were aimed at last
+  bool counts_ = false;  // events are counted here, not by the node
+  int aimed_at_ = -1;    // number of column changes when common columns were aimed at last
   std::vector<std::size_t> moving_;  // numbers of the pointers that move: columns, then all others
   std::size_t moving_columns_ = 0;
 };

@@ -185,7 +185,13 @@ void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size
     Part& own = matrix.parts[part];
     for (std::size_t lane = 0; lane < lanes && own.words != 0; ++lane) {
       if (matrix.slot.delay > 2) fetch_next(events, step - matrix.slot.delay + 1, lane);
-      deliver(events.at(step - matrix.slot.delay, lane), own, arena + lane * stride + own.begin);
+      own.rows.clear();
+      own.segments.clear();
+      std::uint32_t* const sums = arena + lane * stride + own.begin;
+      events.each(step - matrix.slot.delay, lane,
+                  [&](const EventList& due) { take(due, own, sums); });
+      add_rows(own, sums);
+      add_extras(own, sums);
     }
   }
 }
@@ -193,17 +199,16 @@ void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size
 /// Fetches the events that are due in the step after, and finds out where those of the next are:
 /// other threads have written some of them.
 void BitmaskTable::fetch_next(const EventRing& events, std::int64_t step, std::size_t lane) const {
-  const EventList& next = events.at(step, lane);
-  const std::size_t bytes = next.size() * sizeof(std::int32_t);
-  loops_.prefetch_range(next.index(), bytes);
-  loops_.prefetch_range(next.payload(), bytes);
-  loops_.prefetch(&events.at(step + 1, lane));
+  events.each(step, lane, [&](const EventList& next) {
+    const std::size_t bytes = next.size() * sizeof(std::int32_t);
+    loops_.prefetch_range(next.index(), bytes);
+    loops_.prefetch_range(next.payload(), bytes);
+  });
+  events.each(step + 1, lane, [&](const EventList& after) { loops_.prefetch(&after); });
 }
 
-void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t* sums) const {
-  if (due.size() == 0) return;
-  part.rows.clear();
-  part.segments.clear();
+/// Lists the rows of events, and fetches their begins.
+void BitmaskTable::take(const EventList& due, Part& part, std::uint32_t* sums) const {
   const std::size_t fetched =
       (part.front + std::min(part.words, kMaskBlocksAhead * kBlock / 64)) * sizeof(std::uint64_t);
   for (std::size_t e = 0; e < due.size(); ++e) {
@@ -217,6 +222,9 @@ void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t* sums
       add_each(part, source, part.weight * static_cast<std::uint32_t>(payload), sums);
     }
   }
+}
+
+void BitmaskTable::add_rows(Part& part, std::uint32_t* sums) const {
   const std::size_t count = part.rows.size();
   while (part.rows.size() % 8 != 0) part.rows.push_back(part.row(n_pre_));
   const auto lines = static_cast<std::size_t>((part.end - part.begin + 15) / 16);
@@ -224,7 +232,6 @@ void BitmaskTable::deliver(const EventList& due, Part& part, std::uint32_t* sums
     loops_.add_masks(sums, part.rows.data() + first, std::min(kMostRows, count - first), lines,
                      part.weight);
   }
-  add_extras(part, sums);
 }
 
 /// They have come in while the bits were counted.

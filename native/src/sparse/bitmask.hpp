@@ -73,7 +73,8 @@ class BitmaskTable {
   std::vector<Extra> set_bits(SourceRange sources);
   void make_room(Part& part, const Extras& found) const;
   static void store(const Extra& extra);
-  void deliver(const EventList& due, Part& part, std::uint32_t* sums) const;
+  void take(const EventList& due, Part& part, std::uint32_t* sums) const;
+  void add_rows(Part& part, std::uint32_t* sums) const;
   void fetch_next(const EventRing& events, std::int64_t step, std::size_t lane) const;
   void add_extras(Part& part, std::uint32_t* sums) const;
   static void add_each(const Part& part, std::size_t source, std::uint32_t value,

@@ -104,7 +104,9 @@ void RingTable::restart(const EventRing& events, std::int64_t step) {
   for (const Part& part : parts_) {
     for (std::size_t lane = 0; lane < lanes_ && part.width != 0; ++lane) {
       for (std::int64_t emitted = step - slots_; emitted < step - lag_; ++emitted) {
-        scatter_late(events.at(emitted, lane), emitted, step, part, sums(part, lane));
+        events.each(emitted, lane, [&](const EventList& list) {
+          scatter_late(list, emitted, step, part, sums(part, lane));
+        });
       }
     }
   }
@@ -128,10 +130,11 @@ void RingTable::scatter_late(const EventList& events, std::int64_t emitted, std:
 
 void RingTable::prepare(const EventRing& events, std::int64_t step, std::size_t part) const {
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = events.at(step - lag_, lane);
-    for (std::size_t e = 0; e < fresh.size(); ++e) {
-      loops_.prefetch(&parts_[part].begin[static_cast<std::size_t>(fresh.index()[e])]);
-    }
+    events.each(step - lag_, lane, [&](const EventList& fresh) {
+      for (std::size_t e = 0; e < fresh.size(); ++e) {
+        loops_.prefetch(&parts_[part].begin[static_cast<std::size_t>(fresh.index()[e])]);
+      }
+    });
   }
 }
 
@@ -141,7 +144,8 @@ void RingTable::deliver(const EventRing& events, std::int64_t step, std::size_t 
   const std::uint32_t first = slot(step - lag_ + 1) * own.width;  // of a delay of one step
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     std::uint32_t* later = sums(own, lane);
-    scatter(events.at(step - lag_, lane), own, first, later);
+    events.each(step - lag_, lane,
+                [&](const EventList& fresh) { scatter(fresh, own, first, later); });
     loops_.take_sums(arena + lane * stride + own.base, later + slot(step) * own.width, own.width);
   }
 }

@@ -113,7 +113,8 @@ bool DeliveryTable::fired(std::int64_t step) const {
 
 void DeliveryTable::fetch_events(std::int64_t step) const {
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    loops_->prefetch(&source_->events.at(step - lag_, lane));
+    source_->events.each(step - lag_, lane,
+                         [&](const EventList& events) { loops_->prefetch(&events); });
   }
 }
 
@@ -137,20 +138,21 @@ bool DeliveryTable::reaches(std::size_t part) const {
 
 void DeliveryTable::absorb(std::int64_t emitted, std::int64_t due_from, std::size_t part,
                            std::size_t lane, Calendar& calendar) const {
-  const EventList& events = source_->events.at(emitted, lane);
   const auto& [rows, fetched] = parts_[part];
   if (rows.none()) return;
-  for (std::size_t e = 0; e < events.size(); ++e) {
-    const std::uint32_t* at = rows.row(static_cast<std::size_t>(events.index()[e]));
-    std::int64_t due = emitted + at[1];
-    while (at[0] != 0 && due < due_from) {
-      at = after(at);
-      due += at[1];
+  source_->events.each(emitted, lane, [&, &own = rows, bytes = fetched](const EventList& events) {
+    for (std::size_t e = 0; e < events.size(); ++e) {
+      const std::uint32_t* at = own.row(static_cast<std::size_t>(events.index()[e]));
+      std::int64_t due = emitted + at[1];
+      while (at[0] != 0 && due < due_from) {
+        at = after(at);
+        due += at[1];
+      }
+      if (at[0] == 0) continue;
+      calendar.due(due).push_back({at, at[0], events.payload()[e]});
+      loops_->prefetch_range(at, bytes);
     }
-    if (at[0] == 0) continue;
-    calendar.due(due).push_back({at, at[0], events.payload()[e]});
-    loops_->prefetch_range(at, fetched);
-  }
+  });
 }
 
 void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
@@ -158,20 +160,22 @@ void DeliveryTable::prepare(std::int64_t step, std::size_t part) const {
   if (ring_ != nullptr) return ring_->prepare(source_->events, step, part);
   const Rows& rows = parts_[part].rows;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = source_->events.at(step - lag_, lane);
-    for (std::size_t e = 0; e < fresh.size(); ++e) {
-      loops_->prefetch(&rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
-    }
+    source_->events.each(step - lag_, lane, [&](const EventList& fresh) {
+      for (std::size_t e = 0; e < fresh.size(); ++e) {
+        loops_->prefetch(&rows.begin[static_cast<std::size_t>(fresh.index()[e])]);
+      }
+    });
   }
 }
 
 void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
   if (!has_rows()) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
-    const EventList& fresh = source_->events.at(step - lag_, lane);
-    for (std::size_t e = 0; e < fresh.size(); ++e) {
-      loops_->prefetch(parts_[part].rows.row(static_cast<std::size_t>(fresh.index()[e])));
-    }
+    source_->events.each(step - lag_, lane, [&](const EventList& fresh) {
+      for (std::size_t e = 0; e < fresh.size(); ++e) {
+        loops_->prefetch(parts_[part].rows.row(static_cast<std::size_t>(fresh.index()[e])));
+      }
+    });
   }
 }
 

@@ -55,6 +55,7 @@ class SynapseNode final : public RuntimeNode {
   /// Fills the history from the rows.
   void list_dense(std::int64_t last);
   bool idle(Action) const override { return rows_ != nullptr || merged_; }
+  bool takes_by_table() const override { return merged_; }
 
   /// Of a node that is not merged.
   Projection::Storage storage() const { return projection_->storage(); }

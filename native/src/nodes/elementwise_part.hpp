@@ -142,7 +142,7 @@ class alignas(kLineBytes) ElementwisePart {
   std::size_t first_output_;
   // Columns, states, inputs, outputs; and how far each moves from element to element.
   LineVector<void*> pointers_;
-  std::vector<std::size_t> strides_;
+  LineVector<std::size_t> strides_;
   LineVector<const std::int32_t*> draw_pointers_;
   pg_kernel_args args_{};
   bool counts_ = false;  // events are counted here, not by the node

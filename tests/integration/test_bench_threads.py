@@ -22,10 +22,10 @@ def rows(script: str, *arguments: str) -> list[list[str]]:
 
 @pytest.mark.slow
 def test_threads() -> None:
-    ((name, one, two, speedup, processors, share),) = rows("threads.py", "--networks", "brunel", "--rounds", "3")
+    ((name, one, two, quiet, speedup, processors, share),) = rows("threads.py", "--networks", "brunel", "--rounds", "3")
     assert name == "brunel"
     assert 0.01 < float(two) and 0.01 < float(one) and 0.1 < float(speedup.split()[0]) < 10
-    assert 0.1 < float(processors) < 10 and 0.1 < float(share) < 10
+    assert 0.1 < float(quiet) < 10 and 0.1 < float(processors) < 10 and 0.1 < float(share) < 10
 
 
 @pytest.mark.slow

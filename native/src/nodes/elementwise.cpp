@@ -4,6 +4,7 @@
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
 #include "nodes/elementwise_part.hpp"
+#include "nodes/kernel_trial.hpp"
 #include "nodes/overrides.hpp"
 
 namespace procgraph {
@@ -33,6 +34,7 @@ class Elementwise final : public RuntimeNode, private Draw {
       core_.input_scales.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale)
                                                                   : 1.0f);
     }
+    if (context.threads > 1) weigh();
   }
 
   void finish_build() override {
@@ -117,13 +119,7 @@ class Elementwise final : public RuntimeNode, private Draw {
 
   double cost(Action) const override {
     constexpr double kPart = 120;  // beside its elements
-    const auto& columns = core_.columns.all();
-    const auto read = std::count_if(columns.begin(), columns.end(),
-                                    [](const ColumnValues& column) { return !column.common; });
-    const double values =
-        0.04 * (static_cast<double>(read) + 2 * static_cast<double>(inputs.size())) +
-        0.08 * static_cast<double>(states.size() + core_.components.size()) + 0.25 * attrs_.draws;
-    double sum = kPart + values * static_cast<double>(lanes() * core_.n);
+    double sum = kPart + element_cost() * static_cast<double>(lanes() * core_.n);
     for (const Input& input : inputs) {
       for (const DenseFeed& feed : input.feeds) {
         if (feed.rows->draw() != nullptr) sum += feed.source->owner->cost(Action::tick);
@@ -250,6 +246,30 @@ class Elementwise final : public RuntimeNode, private Draw {
     check_layout(core_.kernel, spec().name, layout);
   }
 
+  /// Nanoseconds of an element whose kernel does little with what it reads and writes.
+  double light_cost() const {
+    const auto& columns = core_.columns.all();
+    const auto read = std::count_if(columns.begin(), columns.end(),
+                                    [](const ColumnValues& column) { return !column.common; });
+    return 0.04 * (static_cast<double>(read) + 2 * static_cast<double>(inputs.size())) +
+           0.08 * static_cast<double>(states.size() + core_.components.size()) +
+           0.25 * attrs_.draws;
+  }
+  double element_cost() const { return light_cost() * heaviness_; }
+  /// Finds out if the kernel does more than that: exponentials, or many small steps. Only much more
+  /// counts, so that disturbances of the trial hardly ever do.
+  void weigh() {
+    constexpr double kMuch = 3;
+    if (core_.kernel.fn == nullptr || !core_.thresholds.empty()) return;
+    const double ratio = try_kernel(core_) / light_cost();
+    if (ratio > kMuch) heaviness_ = ratio;
+  }
+  /// Elements that are worth a task.
+  std::size_t worth() const {
+    const auto fewer = static_cast<std::size_t>(static_cast<double>(grain().elements) / heaviness_);
+    return std::min(grain().elements, std::max(kChunk, fewer));
+  }
+
   static bool is_delivered(const Input& input) { return input.delivered(); }
 
   /// Parts for each range of the arena that sums lie in. What is delivered to several inputs is cut
@@ -267,8 +287,8 @@ class Elementwise final : public RuntimeNode, private Draw {
   }
 
   void divide_evenly(std::size_t threads) {
-    const std::size_t worth = caller_only() ? 1 : lanes() * core_.n / grain().elements;
-    const std::size_t shares = std::clamp<std::size_t>(worth, 1, threads);
+    const std::size_t tasks = caller_only() ? 1 : lanes() * core_.n / worth();
+    const std::size_t shares = std::clamp<std::size_t>(tasks, 1, threads);
     const std::size_t all = lanes() * chunks_in(core_.n);
     if (shares == 1) return add_part(0, core_.n, 0, all);
     for (std::size_t s = 0; s < shares; ++s) {
@@ -288,7 +308,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     constexpr int kMost = 4;
     for (int pieces = 1; from < to; ++pieces) {
       const std::size_t half = (to - from + 1) / 2;
-      const bool last = pieces == kMost || (to - from - half) * kChunk < grain().elements;
+      const bool last = pieces == kMost || (to - from - half) * kChunk < worth();
       const std::size_t stop = last ? to : from + half;
       add_part(begin, end, from, stop);
       from = stop;
@@ -354,6 +374,7 @@ class Elementwise final : public RuntimeNode, private Draw {
 
   const ElementwiseAttrs& attrs_;
   ElementwiseCore core_;
+  double heaviness_ = 1;
   bool has_prologue_ = false;
   bool follows_delivery_ = false;
   std::vector<std::size_t> first_component_;  // of each output, and the end

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "check.hpp"
 #include "graphs.hpp"
@@ -19,11 +20,12 @@ constexpr int kScale = 10;
 enum class Weights { common, grid, fine };
 
 /// Two sources with payloads, three projections from the one and one from the other, of which some
-/// meet at one input; delays from 0 on.
+/// meet at one input; delays from `least` on.
 struct Network {
   Weights weights = Weights::grid;
   bool drawn = false;
   std::int64_t n_post = 300;
+  std::int32_t least = 0;
 
   int weight_tensor(Builder& b, std::int64_t count, float value) const {
     Sequence random(static_cast<std::uint64_t>(count));
@@ -41,7 +43,7 @@ struct Network {
     std::vector<std::int32_t> delays;
     const std::int64_t count = drawn ? 1 << 16 : m;
     for (std::int64_t i = 0; i < count; ++i) {
-      delays.push_back(static_cast<std::int32_t>(random.below(9)));
+      delays.push_back(least + static_cast<std::int32_t>(random.below(9)));
     }
     const int d = b.tensor(delays);
     const int w = weight_tensor(b, count, value);
@@ -144,8 +146,8 @@ Engine make_apart(const std::shared_ptr<const Program>& program, std::int32_t ba
 TEST(tables_give_the_same_bits) {
   for (const Weights weights : {Weights::common, Weights::grid, Weights::fine}) {
     for (const bool drawn : {false, true}) {
-      for (const std::int64_t n_post : {300, 70000}) {
-        const auto program = Network{weights, drawn, n_post}.program();
+      for (const auto& [n_post, least] : {std::pair{300, 0}, {300, 5}, {70000, 0}}) {
+        const auto program = Network{weights, drawn, n_post, least}.program();
         for (const std::int32_t threads : {1, 2, 3, 4, 7}) {
           const std::int32_t batch = threads == 3 ? 3 : 1;
           Engine apart = make_apart(program, batch);
@@ -223,8 +225,8 @@ TEST(tables_are_left_while_running) {
   }
 }
 
-void take_over_a_checkpoint() {
-  const auto program = Network{Weights::grid, false, 300}.program();
+void take_over_a_checkpoint(std::int32_t least) {
+  const auto program = Network{.least = least}.program();
   for (const std::int64_t when : {0, 1, 5, 17}) {
     Engine first = make_apart(program, 2);
     first.run(when);
@@ -246,10 +248,27 @@ TEST(lanes_do_not_multiply_a_ring_beyond_its_bound) {
   CHECK_EQUAL(make(program, 1, 400).storage()[0].delivery, "table");
 }
 
+/// Only a made-up checkpoint has spikes of steps before the first.
+TEST(tables_take_over_spikes_from_before_the_first_step) {
+  const auto program = Network{.least = 5}.program();
+  Engine later = make_apart(program);
+  later.run(17);
+  const State state = later.export_state();
+  later.import_state(1, 7, view_of(state));
+  later.run(20);
+  for (const char* ring : {"0", "1"}) {
+    const Ring forced(ring);
+    Engine merged = make(program, 2);
+    merged.import_state(1, 7, view_of(state));
+    merged.run(20);
+    check_same(merged, later);
+  }
+}
+
 TEST(tables_take_over_a_checkpoint) {
   for (const char* ring : {"0", "1"}) {
     const Ring forced(ring);
-    take_over_a_checkpoint();
+    for (const std::int32_t least : {0, 5}) take_over_a_checkpoint(least);
   }
 }
 

@@ -210,7 +210,8 @@ void BitmaskTable::fetch_next(const EventRing& events, std::int64_t step, std::s
 /// Lists the rows of events, and fetches their begins.
 void BitmaskTable::take(const EventList& due, Part& part, std::uint32_t* sums) const {
   const std::size_t fetched =
-      (part.front + std::min<std::size_t>(part.words, kMaskBlocksAhead * kBlock / 64)) * sizeof(std::uint64_t);
+      (part.front + std::min<std::size_t>(part.words, kMaskBlocksAhead * kBlock / 64)) *
+      sizeof(std::uint64_t);
   for (std::size_t e = 0; e < due.size(); ++e) {
     const auto source = static_cast<std::size_t>(due.index()[e]);
     const std::int32_t payload = due.payload()[e];

@@ -132,7 +132,7 @@ std::vector<BitmaskTable::Extra> BitmaskTable::set_bits(SourceRange sources) {
 /// Places a segment before each row of a part, for all extras of a source if these are not many
 /// more than elsewhere.
 void BitmaskTable::make_room(Part& part, const Extras& found) const {
-  constexpr std::size_t kMostRows = 2;  // of bits, that a segment takes
+  constexpr std::size_t kLargest = 2;  // of bits, that a segment takes
   std::vector<std::size_t> counts(n_pre_);
   for (const auto& list : found) {
     for (const Extra& extra : list) {
@@ -145,7 +145,7 @@ void BitmaskTable::make_room(Part& part, const Extras& found) const {
   const os::Pages bits = std::move(part.memory);
   part.front =
       std::min((bytes + kLineBytes - 1) / kLineBytes * (kLineBytes / sizeof(std::uint64_t)),
-               kMostRows * part.words);
+               kLargest * part.words);
   part.memory = os::Pages((n_pre_ + 1) * (part.front + part.words) * sizeof(std::uint64_t));
   for (std::size_t source = 0; source < n_pre_; ++source) {
     std::copy_n(bits.as<std::uint64_t>() + source * part.words, part.words, part.row(source));

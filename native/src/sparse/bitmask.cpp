@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sparse/costs.hpp"
+#include "sparse/layout.hpp"
 
 namespace procgraph {
 namespace {
@@ -16,8 +17,7 @@ constexpr std::size_t kMostRows = 248;  // that are counted together
 // for an index, and for a block of a row.
 constexpr double kIndex = 0.5;
 constexpr double kRow = 2.5;
-constexpr std::size_t kHeaderWords = 3;  // of a segment of indices
-constexpr std::size_t kHeaderBytes = kHeaderWords * sizeof(std::uint32_t);
+constexpr std::size_t kHeaderBytes = kIndexHeaderWords * sizeof(std::uint32_t);
 
 Slot slot_of(const Member& member) {
   return {member.delays()[0], member.lowest()};
@@ -164,10 +164,10 @@ void BitmaskTable::store(const Extra& extra) {
   }
   const std::uint32_t place = segment[0]++;
   if (part.narrow()) {
-    reinterpret_cast<std::uint16_t*>(segment + kHeaderWords)[place] =
+    reinterpret_cast<std::uint16_t*>(segment + kIndexHeaderWords)[place] =
         static_cast<std::uint16_t>(extra.target);
   } else {
-    segment[kHeaderWords + place] = static_cast<std::uint32_t>(extra.target);
+    segment[kIndexHeaderWords + place] = static_cast<std::uint32_t>(extra.target);
   }
 }
 

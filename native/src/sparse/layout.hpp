@@ -23,6 +23,8 @@ enum class Format : std::uint8_t {
   wide,      ///< target, weight
 };
 
+constexpr std::size_t kIndexHeaderWords = 3;  ///< of a segment of index16 or index32
+
 struct Layout {
   Format format = Format::wide;
   std::uint32_t target_bits = 32;
@@ -30,7 +32,7 @@ struct Layout {
   std::vector<std::int32_t> book = {};  ///< book32: all weights, ascending
 
   bool weight_in_header() const { return format == Format::index16 || format == Format::index32; }
-  std::size_t header_words() const { return weight_in_header() ? 3 : 2; }
+  std::size_t header_words() const { return weight_in_header() ? kIndexHeaderWords : 2; }
   std::size_t body_words(std::size_t count) const {
     if (format == Format::index16) return (count + 1) / 2;
     return format == Format::wide ? 2 * count : count;

@@ -47,7 +47,7 @@ class Network:
 def networks() -> dict[str, Network]:
     """The table, in its order."""
     column = {"bytes": 4, "model": "exp", "delays": 40}
-    constant = {"bytes": 2, "model": "delta", "delays": 1, "neurons": 12_500, "poisson": 2.0, "spikes": 40.0}
+    constant = {"bytes": 0, "model": "delta", "delays": 1, "neurons": 12_500, "poisson": 2.0, "spikes": 40.0}
     million = {"neurons": 1_000_000, "steps": 100}
     return {
         "microcircuit": Network(

@@ -1,6 +1,7 @@
 // The bare loop of a network: the same numbers of neurons, synapses, delays and spikes, with
 // nothing around them. Neurons are updated and random rows of synapses delivered in one loop over
-// steps; nothing is scheduled, recorded or checked. Usage: limit neurons=77169 model=exp
+// steps; nothing is scheduled, recorded or checked. A synapse takes so many bytes, or a bit where
+// `bytes` is 0. Usage: limit neurons=77169 model=exp
 // poisson=1.6 row=3873 delays=40 bytes=4 spikes=24 [plastic=0] [threads=1] [steps=500] [runs=7]
 // Prints JSON: nanoseconds a step of the whole, of update and delivery alone, and the bandwidth of
 // a copy.
@@ -12,11 +13,14 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "limit_bits.hpp"
 #include "limit_neurons.hpp"
+#include "limit_plastic.hpp"
 
 namespace {
 
@@ -37,7 +41,9 @@ class Synapses {
     rows_ = std::min(kMostRows, shape.rows);
     const std::size_t total = rows_ * shape.delays * segment_;
     Draw draw;
-    if (shape.bytes == 2) {
+    if (shape.bytes == 0) {
+      bits_.emplace(shape, rows_, draw);
+    } else if (shape.bytes == 2) {
       narrow_ = pages<std::uint16_t>(total);
       for (std::size_t m = 0; m < total; ++m)
         narrow_[m] = static_cast<std::uint16_t>(draw.below(shape.neurons));
@@ -47,7 +53,7 @@ class Synapses {
         wide_[m] = static_cast<std::uint32_t>(draw.below(shape.neurons) | draw.below(2000) << 17);
     }
     past_.resize(shape.delays);
-    if (shape.plastic != 0) make_plastic(draw);
+    plastic_.emplace(shape, draw);
   }
 
   void step(std::int32_t* in, std::int32_t* in2) {
@@ -56,7 +62,8 @@ class Synapses {
     latest.clear();
     for (owed_ += shape_.spikes; owed_ >= 1; owed_ -= 1)
       latest.push_back(static_cast<std::uint32_t>(draw_.below(rows_)));
-    if (shape_.plastic != 0) learn(latest, in);
+    plastic_->step(latest, in);
+    if (bits_) return bits_->deliver(latest, in);
     for (std::size_t d = 0; d < shape_.delays; ++d) {
       const auto& fired = past_[(slot_ + shape_.delays - d) % shape_.delays];
       for (std::size_t s = 0; s < fired.size(); ++s) {
@@ -82,53 +89,6 @@ class Synapses {
     }
   }
 
-  /// The first `plastic` neurons are joined by `plastic`/10 synapses each, whose weights follow
-  /// pair STDP.
-  void make_plastic(Draw& draw) {
-    const std::size_t n = shape_.plastic, degree = n / 10;
-    targets_ = pages<std::uint16_t>(n * degree);
-    sources_ = pages<std::uint16_t>(n * degree);
-    places_ = pages<std::uint32_t>(n * degree);
-    weights_ = pages<float>(n * degree);
-    for (float** trace : {&x_, &y_}) *trace = pages<float>(n);
-    std::vector<std::size_t> filled(n);
-    for (std::size_t m = 0; m < n * degree; ++m) {
-      weights_[m] = 0.1f;
-      std::size_t t = draw.below(n);
-      while (filled[t] == degree) t = (t + 1) % n;
-      targets_[m] = static_cast<std::uint16_t>(t);
-      const std::size_t at = t * degree + filled[t]++;
-      sources_[at] = static_cast<std::uint16_t>(m / degree);
-      places_[at] = static_cast<std::uint32_t>(m);
-    }
-  }
-
-  /// Each spike visits its row (delivery and depression), and its column (potentiation).
-  void learn(const std::vector<std::uint32_t>& fired, std::int32_t* in) {
-    const std::size_t n = shape_.plastic, degree = n / 10;
-    for (std::size_t k = 0; k < n; ++k) {
-      x_[k] *= 0.995f;
-      y_[k] *= 0.995f;
-    }
-    for (const std::uint32_t cell : fired) {
-      if (cell >= n) continue;
-      const std::size_t begin = cell * degree;
-      for (std::size_t m = begin; m < begin + degree; ++m) {
-        const std::size_t t = targets_[m];
-        const float w = std::max(weights_[m] - 3.15e-4f * y_[t], 0.0f);
-        weights_[m] = w;
-        in[t] += static_cast<std::int32_t>(w * 65536.0f);
-      }
-      for (std::size_t m = begin; m < begin + degree; ++m) {
-        __builtin_prefetch(weights_ + places_[std::min(m + 24, begin + degree - 1)], 1);
-        float& w = weights_[places_[m]];
-        w = std::min(w + 3e-4f * x_[sources_[m]], 0.3f);
-      }
-      x_[cell] += 1;
-      y_[cell] += 1;
-    }
-  }
-
   Shape shape_;
   std::size_t segment_, rows_ = 0, slot_ = 0;
   double owed_ = 0;
@@ -136,9 +96,8 @@ class Synapses {
   std::vector<std::vector<std::uint32_t>> past_;
   std::uint16_t* narrow_ = nullptr;
   std::uint32_t* wide_ = nullptr;
-  std::uint16_t *targets_ = nullptr, *sources_ = nullptr;
-  std::uint32_t* places_ = nullptr;
-  float *weights_ = nullptr, *x_ = nullptr, *y_ = nullptr;
+  std::optional<Bits> bits_;
+  std::optional<PlasticRows> plastic_;
 };
 
 /// Waits for all threads of a step; yields where a processor is missing.
@@ -172,8 +131,11 @@ struct Share {
   std::int32_t *in, *in2;
   std::vector<std::uint32_t> fired;
   explicit Share(const Shape& shape)
-      : neurons(shape), synapses(shape), in(pages<std::int32_t>(shape.neurons + kLanes)), in2(in) {
-    if (shape.model == "dual") in2 = pages<std::int32_t>(shape.neurons + kLanes);
+      : neurons(shape),
+        synapses(shape),
+        in(pages<std::int32_t>(shape.neurons + kMostColumns)),
+        in2(in) {
+    if (shape.model == "dual") in2 = pages<std::int32_t>(shape.neurons + kMostColumns);
   }
   void step(Part part) {
     if (part != kDelivery) neurons.step(in, in2, fired);
@@ -231,6 +193,7 @@ int main(int argc, char** argv) {
   const std::size_t threads = whole("threads", 1);
   Shape shape;
   shape.rows = whole("neurons", 1000);
+  shape.threads = threads;
   shape.neurons = shape.rows / threads;
   shape.row = whole("row", 0) / threads;
   shape.delays = whole("delays", 1);

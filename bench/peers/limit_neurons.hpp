@@ -36,12 +36,12 @@ struct Draw {
 };
 
 struct Shape {
-  std::size_t neurons = 77169, row = 0, delays = 1, bytes = 4, rows = 0, plastic = 0;
+  std::size_t neurons = 77169, row = 0, delays = 1, bytes = 4, rows = 0, plastic = 0, threads = 1;
   double spikes = 0, poisson = 0;
   std::string model = "exp";
 };
 
-constexpr std::size_t kLanes = 16, kMostRows = 20000;
+constexpr std::size_t kLanes = 16, kMostRows = 20000, kMostColumns = 512;
 using Lanes [[gnu::vector_size(64)]] = std::uint32_t;
 using Signed [[gnu::vector_size(64)]] = std::int32_t;
 using Floats [[gnu::vector_size(64)]] = float;
@@ -51,6 +51,20 @@ struct Group {
   Floats v, i, u, bias;
   Signed refractory, in, in2, add;
 };
+
+/// Sixteen numbers of a table.
+template <class Vector, class T>
+Vector gather(const T* table, Signed places) {
+#ifdef __AVX512F__
+  const __m512i found = _mm512_mask_i32gather_epi32(
+      _mm512_setzero_si512(), 0xFFFF, reinterpret_cast<__m512i>(places), table, sizeof(T));
+  return reinterpret_cast<Vector>(found);
+#else
+  Vector out;
+  for (std::size_t k = 0; k < kLanes; ++k) out[k] = table[places[k]];
+  return out;
+#endif
+}
 
 Floats real(Signed x) {
   return __builtin_convertvector(x, Floats);

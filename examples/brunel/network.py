@@ -17,6 +17,7 @@ from procgraph.processes.rules import PairSTDP
 EXCITATORY, INHIBITORY = 10_000, 2_500
 WEIGHT, INHIBITION = 0.1, -5.0  # mV, relative
 DELAY_MS, DRIVE_HZ = 1.5, 20_000.0
+BEHIND_MS = 0.1  # of the delay of plastic synapses: the rest is axonal, before what the rule sees
 W_MAX, LEARNING, DEPRESSION = 0.3, 0.001, 1.05  # mV, relative to w_max, relative to potentiation
 
 
@@ -47,7 +48,7 @@ def build(plastic: bool = False, dt: float = 0.1, seed: int = 1, scale: float = 
                 weight,
                 rule="fixed_in_degree",
                 count=degree,
-                delay=f"{DELAY_MS} ms",
+                delay=f"{BEHIND_MS if learns else DELAY_MS} ms",
                 name=None if learns else f"{source}_to_{kind}",
                 n_pre=sizes[source],
                 n_post=sizes[kind],
@@ -59,7 +60,7 @@ def build(plastic: bool = False, dt: float = 0.1, seed: int = 1, scale: float = 
                 )
                 projection = Plastic(synapses, rule, name=f"{source}_to_{kind}")
                 population.s_out.connect(projection.post_in)
-                population >> projection.s_in
+                population.s_out.connect(projection.s_in, delay=f"{DELAY_MS - BEHIND_MS} ms")
                 projection.a_out.connect(population.a_in)
             else:
                 pops[source] >> synapses >> population

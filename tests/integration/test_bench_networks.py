@@ -96,7 +96,8 @@ def test_bare_loop_runs_for_every_model(tmp_path: Path) -> None:
     few = ["neurons=1000", "row=100", "delays=4", "spikes=5", "steps=20", "runs=1"]
     for given in (
         ["model=exp", "bytes=4", "poisson=1.6"],
-        ["model=delta", "bytes=2", "plastic=800"],
+        ["model=delta", "bytes=0", "plastic=800"],
+        ["model=delta", "bytes=0", "delays=1", "threads=2"],
         ["model=dual", "bytes=2", "threads=2"],
         ["model=bias"],
         ["model=izhikevich"],

@@ -20,7 +20,7 @@ from procgraph.spec.trace import Namespace, column_values, is_elementwise, neste
 __all__ = ["ASSUMED_RATE", "PAYS_BELOW", "expected_activity", "worth_event_driven"]
 
 ASSUMED_RATE = 5.0  # Hz, of a neuron: most recordings of cortex lie between 0.1 and 20
-# Fraction of elements that are computed at a tick. bench/event_driven.py finds equal times at 0.017 where all fits into
+# Fraction of elements that are computed at a tick. bench/event_driven.py finds equal times at 0.014 where all fits into
 # a core's cache (10,000 LIF) and 0.009 where it does not (a million); the estimate is rough.
 PAYS_BELOW = 0.005
 

@@ -13,7 +13,7 @@ from procgraph.models.cpu.user_kernels import build_library, find_compiler, nump
 
 __all__ = ["CpuBackend", "include_folder"]
 
-# Seconds a step, measured with bench/micro.py on one core of a Zen 5 server: per element, and for being there at all.
+# Seconds a step, measured with native/bench/micro.cpp on one core of a Zen 5 server: per element, and for being there at all.
 SECONDS_PER_ELEMENT = 5e-10
 SECONDS_PER_NODE = 6e-8
 

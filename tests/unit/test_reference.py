@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -43,3 +44,11 @@ def test_directives_and_addresses_do_not_leak(script: ModuleType) -> None:
     for name, text in script.generate().items():
         for mark in (".. math::", ":math:", " at 0x", "<factory>", str(ROOT)):
             assert mark not in text, f"{name} holds {mark!r}"
+
+
+def test_every_variable_of_the_environment_is_listed(script: ModuleType) -> None:
+    read = re.compile(r"""(?:getenv\(|environ(?:\.get\(|\[))"(\w+)\"""")
+    sources = [*(ROOT / "procgraph").rglob("*.py"), *(ROOT / "native" / "src").rglob("*.cpp")]
+    names = {name for source in sources for name in read.findall(source.read_text(encoding="utf-8"))}
+    assert {"CXX", "PROCGRAPH_ISA"} <= names
+    assert not [name for name in names if f"| `{name}` |" not in script.generate()["cli.md"]]

@@ -1,7 +1,9 @@
 """Distributions in a graph file, for weights and delays of ``Sparse`` with a rule: ``{normal: {mean: 0.5, sd: 0.05}}``.
 
 ``normal`` takes ``mean`` and ``sd``, ``lognormal`` takes ``mu`` and ``sigma``, ``uniform`` takes ``low`` and ``high``;
-all take the limits ``low`` and ``high``, and ``grid``. Delays are numbers of ms, or times with a unit.
+all take the limits ``low`` and ``high``, and ``grid``. Limits truncate: the values are those that were left if draws outside were repeated, none heap up
+at a limit, and ``mean``, ``sd``, ``mu`` and ``sigma`` are those before truncation. ``grid`` rounds values to its multiples within the limits. Delays are
+numbers of ms, or times with a unit.
 
 Functions of distance, for the rule ``distance``, are written likewise: ``kernel: {gaussian: {peak: 0.3, sigma: 0.1}}``, ``exponential``
 (``peak``, ``length``), ``box`` (``peak``) and ``linear`` (``at_zero``, ``slope``), all with the masks ``inner``, ``outer`` and ``window``.

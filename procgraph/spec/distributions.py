@@ -19,14 +19,17 @@ from procgraph.errors import ParameterError
 __all__ = ["LEVELS", "Distribution", "LogNormal", "Normal", "Uniform"]
 
 LEVELS = 65536
+LEAST = 1e-9  # probability that truncation leaves
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Base of the distributions.
+    """Base of the distributions ``Normal``, ``LogNormal`` and ``Uniform``: what their limits and ``grid`` do.
 
-    Values outside [low, high] do not occur: the distribution is truncated there (as if such draws were repeated). ``grid`` rounds values to its
-    multiples, which makes the storage of a synapse smaller where it is a power of two; the error is at most half of it.
+    Values outside [low, high] do not occur: the distribution is truncated there, as if draws outside were repeated, so that its density keeps its form
+    in between and no values heap up at the limits; mean and spread are then others than the parameters say. Without limits the 65,536 values of the
+    table end at the probabilities 1/131,072 and 1 - 1/131,072 (of a normal distribution at 4.3 standard deviations). ``grid`` rounds values to its
+    multiples within the limits, which makes the storage of a synapse smaller where it is a power of two; the error is at most half of it.
     """
 
     low: float = -math.inf
@@ -63,9 +66,12 @@ class Distribution:
 def _table(d: Distribution) -> NDArray[np.float64]:
     below = d.cdf(d.low) if math.isfinite(d.low) else 0.0
     above = d.cdf(d.high) if math.isfinite(d.high) else 1.0
-    if above - below < 1e-9:
-        raise ParameterError(f"{d} has no probability between low and high. Move them.")
     inverse = d.quantile()
+    if above - below < LEAST:
+        raise ParameterError(
+            f"{d} has a probability of {above - below:.1g} between low and high; allowed: {LEAST:g} or more. Move low and high "
+            f"to where its values are: half of them lie between {inverse(0.25):.4g} and {inverse(0.75):.4g}."
+        )
     p = below + (np.arange(LEVELS) + 0.5) / LEVELS * (above - below)
     values: NDArray[np.float64] = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
     if d.grid:
@@ -75,7 +81,7 @@ def _table(d: Distribution) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Normal distribution of the given mean and standard deviation before truncation."""
+    """Normal distribution, truncated to [low, high] as if draws outside were repeated; ``mean`` and ``sd`` are those before truncation."""
 
     mean: float = 0.0
     sd: float = 1.0
@@ -94,7 +100,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
-    """exp of a normal distribution with mean ``mu`` and standard deviation ``sigma``."""
+    """exp of a normal distribution with mean ``mu`` and standard deviation ``sigma``, truncated to [low, high] as if draws outside were repeated."""
 
     mu: float = 0.0
     sigma: float = 1.0
@@ -127,6 +133,9 @@ class Uniform(Distribution):
 def _set(target: Distribution, **values: float) -> None:
     for key, value in values.items():
         object.__setattr__(target, key, value)
-    if values.get("sd", 1.0) <= 0 or values.get("sigma", 1.0) <= 0:
-        raise ParameterError(f"{target} needs a spread above 0.")
     Distribution.__post_init__(target)
+    for key in ("sd", "sigma"):
+        if values.get(key, 1.0) <= 0:
+            raise ParameterError(
+                f"{target}: {key} is {values[key]!r}; allowed: numbers above 0. Without any spread, give the number itself."
+            )

@@ -50,7 +50,6 @@ def main() -> None:
         pre=np.argwhere(trains["pre"]).astype(np.int32),
         post=np.argwhere(trains["post"]).astype(np.int32),
         weights=np.array(sampled),
-        last_pre=np.array([np.flatnonzero(row)[-1] for row in trains["pre"]]),
     )
     print(nest.__version__, np.array(sampled)[-1][:5])
 

@@ -17,7 +17,7 @@ TAIL = """
 Update and delivery are the parts of the loop alone; together they share the caches and take longer. The load is how many processes wanted a processor
 in the minute of the measurement: above the number of processors, times are disturbed, and only ratios within a row mean something.
 
-All simulators fire at the same rate, up to the spread between draws of a network; the page says so where one does not.
+{rates}
 [bench](../../bench/README.md) says how to repeat this, and what the limit does. Its Poisson numbers come from a generator that is cheaper than the one
 that procgraph needs for results that do not depend on threads. It is what the usual loops take, not a proof: a simulator that visits fewer synapses or
 reads fewer bytes can be faster.
@@ -57,7 +57,17 @@ def markdown(rows: dict[str, dict[str, Any]], machine: str) -> str:
     others = [f"* {row['label']}: {problem}." for row in rows.values() for problem in row.get("other_rate", [])]
     if others:
         text += ["\nOther rates than expected, hence not the same work:\n", *others]
-    return "\n".join(text) + "\n" + TAIL
+    return "\n".join(text) + "\n" + TAIL.format(rates=rates_differ(rows))
+
+
+def rates_differ(rows: dict[str, dict[str, Any]]) -> str:
+    """How far the mean rates of simulators are from each other, in words."""
+    text = "Each simulator draws a network for itself. "
+    spread = {row["label"]: (min(r), max(r)) for row in rows.values() if len(r := row["rates"].values()) > 1}
+    if spread:
+        label, (low, high) = max(spread.items(), key=lambda item: item[1][1] / item[1][0])
+        text += f"Mean rates of the same network differ by at most {100 * (high / low - 1):.1f} % ({label}: {low:.2f} to {high:.2f} Hz). "
+    return text + "Where one lies outside of what draws of the network reach, a list above says so."
 
 
 def peer(row: dict[str, Any], name: str) -> str:

@@ -67,7 +67,7 @@ def rates_differ(rows: dict[str, dict[str, Any]]) -> str:
     if spread:
         label, (low, high) = max(spread.items(), key=lambda item: item[1][1] / item[1][0])
         text += f"Mean rates of the same network differ by at most {100 * (high / low - 1):.1f} % ({label}: {low:.2f} to {high:.2f} Hz). "
-    return text + "Where one lies outside of what draws of the network reach, a list above says so."
+    return text + "A mean rate that draws of the network do not reach is listed above."
 
 
 def peer(row: dict[str, Any], name: str) -> str:

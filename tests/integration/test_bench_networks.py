@@ -79,6 +79,7 @@ def test_page_marks_earlier_figures_and_other_rates(module: Any) -> None:
     text = module("page").markdown({"small": row}, "a machine")
     assert "| small | 0.5 | 1 | 5† (10.0×) | 1 (2.0×) | GeNN 2.0 (4.0×) | 0.4 | 1.25 |" in text
     assert "* small: brian2 9.00 Hz, expected 2.9 to 3.2." in text
+    assert "differ by at most 200.0 % (small: 3.00 to 9.00 Hz)." in text
 
 
 def test_unknown_network_is_named() -> None:

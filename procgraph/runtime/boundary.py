@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from procgraph.runtime.runtime import Runtime
+    from procgraph.runtime.running import Running
 
 __all__ = ["Boundary"]
 
@@ -18,7 +18,7 @@ class Boundary:
     lock already (a model or ``until`` that calls ``get``) must not wait at the gate for one that waits for the lock.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Running) -> None:
         self.runtime = runtime
 
     def __enter__(self) -> None:

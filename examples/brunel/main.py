@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--raster", type=Path, help="draw the spikes of 0.1 s more (.png, .svg or .pdf)")
+    parser.add_argument("--rates", type=Path, help="draw the rates of the same 0.1 s")
     arguments = parser.parse_args()
 
     started = time.perf_counter()
@@ -45,11 +46,15 @@ def main() -> None:
         if arguments.plastic:
             weights = rt.get("E_to_E.weights")
             print(f"E→E weights: mean {weights.mean():.4f}, standard deviation {weights.std():.4f} mV")
-        if arguments.raster:
+        if arguments.raster or arguments.rates:
             probes = [rt.probe(population.s_out) for population in (network.excitatory, network.inhibitory)]
             begin = rt.time / 1000.0
             rt.run(seconds=0.1)
-            rt.plot_raster(*probes, path=arguments.raster, window=(begin, begin + 0.1))
+            window = (begin, begin + 0.1)
+            if arguments.raster:
+                rt.plot_raster(*probes, path=arguments.raster, window=window)
+            if arguments.rates:
+                rt.plot_rates(*probes, bin="1 ms", path=arguments.rates, window=window)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--raster", type=Path, help="draw the spikes of 0.2 s more (.png, .svg or .pdf)")
+    parser.add_argument("--rates", type=Path, help="draw the rates of the same 0.2 s")
     arguments = parser.parse_args()
 
     started = time.perf_counter()
@@ -44,11 +45,15 @@ def main() -> None:
         print(f"{'population':>10s} {'rate Hz':>8s} {'published':>9s}")
         for name, rate, published in zip(POPULATIONS, rates, PUBLISHED_HZ):
             print(f"{name:>10s} {rate:8.2f} {published:9.2f}")
-        if arguments.raster:
+        if arguments.raster or arguments.rates:
             probes = [rt.probe(circuit.populations[p].s_out) for p in POPULATIONS]
             begin = rt.time / 1000.0
             rt.run(seconds=0.2)
-            rt.plot_raster(*probes, path=arguments.raster, window=(begin, begin + 0.2))
+            window = (begin, begin + 0.2)
+            if arguments.raster:
+                rt.plot_raster(*probes, path=arguments.raster, window=window)
+            if arguments.rates:
+                rt.plot_rates(*probes, bin="2 ms", path=arguments.rates, window=window)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the networks of Vogels & Abbott and print their rates: ``python main.py [--coba] [--seconds 10] [--raster raster.png]``."""
+"""Run the networks of Vogels & Abbott and print their rates: ``python main.py [--coba] [--seconds 10] [--raster raster.png] [--trace trace.png]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from network import build
+from network import VogelsAbbott, build
 
 import procgraph as pg
 
@@ -23,17 +23,14 @@ def main() -> None:
     parser.add_argument("--threads", type=lambda t: t if t == "auto" else int(t), default=1, help="1 to 255, or auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--raster", type=Path, help="draw the spikes of the first half second (.png, .svg or .pdf)")
+    parser.add_argument(
+        "--trace", type=Path, help="draw potential and synapses of an excitatory neuron in that half second"
+    )
     arguments = parser.parse_args()
 
     network = build(arguments.coba, seed=arguments.seed, scale=arguments.scale)
     populations = (network.excitatory, network.inhibitory)
     with pg.compile(network.graph, arguments.devices, threads=arguments.threads) as rt:
-        first = min(0.5, arguments.seconds)
-        if arguments.raster:
-            probes = [rt.probe(population.s_out) for population in populations]
-            rt.run(seconds=first)
-            rt.plot_raster(*probes, path=arguments.raster, window=(0.0, first))
-            rt.reset()
         started = time.perf_counter()
         rt.run(seconds=arguments.seconds)
         wall = time.perf_counter() - started
@@ -44,6 +41,21 @@ def main() -> None:
             print(f"{name}: {counts[name] / size / arguments.seconds:.1f} Hz")
         rate = sum(counts[name] for name in sizes) / sum(sizes.values()) / arguments.seconds
         print(f"all: {rate:.1f} Hz" + f", expected {EXPECTED_HZ[arguments.coba]}" * (arguments.scale == 1))
+    if arguments.raster or arguments.trace:
+        draw(network, arguments)
+
+
+def draw(network: VogelsAbbott, arguments: argparse.Namespace) -> None:
+    """The first half second, once more from the beginning: spikes, and what goes on in one neuron."""
+    states = ("v", "g_exc", "g_inh") if arguments.coba else ("v", "i_exc", "i_inh")
+    with pg.compile(network.graph, arguments.devices, threads=arguments.threads) as rt:
+        spikes = [rt.probe(population.s_out) for population in (network.excitatory, network.inhibitory)]
+        values = [rt.probe(f"{network.excitatory.name}.{state}", every=5) for state in states]
+        rt.run(seconds=0.5)
+        if arguments.raster:
+            rt.plot_raster(*spikes, path=arguments.raster)
+        if arguments.trace:
+            rt.plot_trace(*values, elements=[0]).savefig(arguments.trace, dpi=80)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Every code block of the README and of docs/ does what the page says.
+"""Every code block of the README, of docs/, of the examples and of bench/ does what the page says.
 
-``python`` blocks of a page run in order in one namespace, in an empty folder. Lines ``$ procgraph …`` of ``console`` and
+``python`` blocks of a page run in order in one namespace, in a folder that is empty but for ``examples`` and ``bench``. Lines ``$ procgraph …`` of ``console`` and
 ``bash`` blocks run there too and must end with 0; other commands must be skipped. ``yaml`` blocks that declare ``processes``
 must validate. A note in the lines right before a block changes that: ``<!-- file: NAME -->`` only writes the block, of any
 language, to that file; ``<!-- skip: REASON -->`` leaves it out, and it is counted; ``<!-- exit: N -->`` says that its commands
@@ -21,8 +21,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+FOLDERS = ("docs", "examples", "bench")
 PAGES = sorted(
-    [p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if p.exists()] + list((ROOT / "docs").rglob("*.md"))
+    [p for p in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if p.exists()]
+    + [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")]
 )
 PAGE_SECONDS = 100
 RUNS = {"python", "yaml", "console", "bash"}
@@ -104,7 +106,8 @@ if LEFT_OUT:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if ALL[p]], ids=lambda p: str(p.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)  # as seen from the root
+    for folder in ("examples", "bench"):  # as seen from the root
+        (tmp_path / folder).symlink_to(ROOT / folder, target_is_directory=True)
     jobs = [_job(block) for block in ALL[page] if reason_to_skip(block) is None]
     done = subprocess.run(
         [sys.executable, "-c", PAGE_RUNNER],

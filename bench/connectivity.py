@@ -1,8 +1,8 @@
 """How fast connectivity rules make synapses: ``python bench/connectivity.py [--threads N] [--json out.json]``.
 
-A rule's time is that of loading its Program: synapses are drawn, and sorted into the table that delivers them. The goal is
-10 million a second and core. NumPy beside it draws the same number of (source, target) pairs and sorts them by source: no rule, no
-weights, no delays.
+A rule's time is that of loading its Program, less that of loading one without synapses: synapses are drawn, and sorted into the table that
+delivers them. A file is read when its graph is compiled, which is timed for it. The goal is 10 million a second and core. NumPy beside it draws
+the same number of (source, target) pairs and sorts them by source: no rule, no weights, no delays.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import procgraph as pg
-from procgraph.processes import LIF, PoissonSource, Sparse
+from procgraph.processes import LIF, OneToOne, PoissonSource, Sparse
 
 REPEATS = 5
 GOAL = 10.0  # million synapses a second and core
 N = 20_000
+LISTED = 10_000_000  # connections of a file
 SHEET = {"rule": "distance", "pre_grid": (200, 100), "post_grid": (200, 100)}
 DRAWN = {"weights": pg.Normal(1.0, 0.1), "delay": pg.Uniform(1.0, 5.0)}
 
@@ -44,36 +48,80 @@ RULES: dict[str, dict[str, Any]] = {
 }
 
 
-def network(options: dict[str, Any]) -> pg.Graph:
-    """A source, the synapses of a rule, and their targets."""
-    source, target = PoissonSource(shape=N, rate=1.0), LIF(shape=N)
-    sizes = {} if options["rule"] == "distance" else {"n_pre": N, "n_post": N}
-    (
-        source
-        >> Sparse(
-            options.get("weights", 0.1),
-            name="synapses",
-            **sizes,
-            **{k: v for k, v in options.items() if k != "weights"},
-        )
-        >> target
-    )
-    return pg.Graph(target, dt=0.1, seed=1)
+@dataclass(frozen=True)
+class Case:
+    """Synapses that are made, between populations of ``n`` elements each."""
+
+    synapses: Callable[[], pg.Process]
+    n: int = N
+    from_file: bool = False
 
 
-def seconds(graph: pg.Graph, threads: int) -> tuple[float, int]:
-    """Median time of loading, and the number of synapses."""
+def by_rule(rule: str, weights: Any = 0.1, **options: Any) -> Case:
+    """Synapses that a rule makes."""
+    sizes = {} if rule == "distance" else {"n_pre": N, "n_post": N}
+    return Case(lambda: Sparse(weights, rule=rule, name="synapses", **sizes, **options))
+
+
+def one_to_one(n: int) -> Case:
+    """A synapse an element, each with a weight and a delay of its own."""
+    rng = np.random.default_rng(1)
+    weights, delays = rng.uniform(0.0, 1.0, n), rng.integers(1, 50, n)
+    return Case(lambda: OneToOne(weights, delay=delays, name="synapses"), n)
+
+
+def from_file(folder: Path) -> Case:
+    """Connections in no order, each with a weight and a delay."""
+    rng, path = np.random.default_rng(1), folder / "connections.npz"
+    pre, post = rng.integers(0, N, (2, LISTED), dtype=np.int32)
+    weights, delays = rng.uniform(0.0, 1.0, LISTED).astype(np.float32), rng.integers(1, 50, LISTED, dtype=np.int32)
+    np.savez(path, source=pre, target=post, weight=weights, delay=delays)
+    return Case(lambda: Sparse(file=path, n_pre=N, n_post=N, name="synapses"), from_file=True)
+
+
+def cases(folder: Path) -> dict[str, Callable[[], Case]]:
+    """All that are measured."""
+    made = {name: partial(by_rule, **options) for name, options in RULES.items()}
+    return made | {
+        "one to one, 2 million, weights and delays given": partial(one_to_one, 2_000_000),
+        "from a file, weights and delays given": partial(from_file, folder),
+    }
+
+
+def network(case: Case, joined: bool = True) -> pg.Graph:
+    """A source, synapses if joined, and their targets."""
+    source, target = PoissonSource(shape=case.n, rate=1.0), LIF(shape=case.n)
+    if joined:
+        source >> case.synapses() >> target
+    return pg.Graph(source, target, dt=0.1, seed=1)
+
+
+def median_seconds(make: Callable[[], pg.Runtime]) -> float:
+    """Median time of making a Runtime."""
     times = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rule.pgx"
-        with pg.compile(graph) as rt:
-            synapses = sum(row["synapses"] for row in rt.storage())
-            rt.program.save(path)
-        for _ in range(REPEATS):
-            started = time.perf_counter()
-            with pg.load(path, threads=threads):
-                times.append(time.perf_counter() - started)
-    return statistics.median(times), synapses
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        with make():
+            times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def load_seconds(graph: pg.Graph, folder: Path, threads: int) -> float:
+    """Time of loading the graph's Program."""
+    path = folder / "rule.pgx"
+    with pg.compile(graph, threads=threads) as rt:
+        rt.program.save(path)
+    return median_seconds(lambda: pg.load(path, threads=threads))
+
+
+def seconds(case: Case, folder: Path, threads: int) -> tuple[float, int]:
+    """Time of making the synapses, and their number."""
+    with pg.compile(network(case), threads=threads) as rt:
+        synapses = sum(row["synapses"] for row in rt.storage())
+    if case.from_file:
+        return median_seconds(lambda: pg.compile(network(case), threads=threads)), synapses
+    bare = load_seconds(network(case, joined=False), folder, threads)
+    return load_seconds(network(case), folder, threads) - bare, synapses
 
 
 def numpy_seconds(synapses: int) -> float:
@@ -94,16 +142,19 @@ def main() -> None:
     options.add_argument("--only", default="", help="rules whose name contains this")
     options.add_argument("--json", type=Path)
     given = options.parse_args()
-    print(f"{'million synapses a second':46} {'synapses':>11} {'seconds':>8} {'rate':>7} {'goal':>5} {'NumPy':>6}")
+    print(f"{'million synapses a second':48} {'synapses':>11} {'seconds':>8} {'rate':>7} {'goal':>5} {'NumPy':>6}")
     rows = []
-    for name, rule in RULES.items():
-        if given.only not in name:
-            continue
-        took, synapses = seconds(network(rule), given.threads)
-        row = {"rule": name, "synapses": synapses, "seconds": took, "rate": synapses / took / 1e6}
-        row["numpy"] = synapses / numpy_seconds(synapses) / 1e6
-        rows.append(row)
-        print(f"{name:46} {synapses:11,} {took:8.3f} {row['rate']:7.1f} {GOAL:5.0f} {row['numpy']:6.1f}", flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for name, case in cases(folder).items():
+            if given.only not in name:
+                continue
+            took, synapses = seconds(case(), folder, given.threads)
+            row = {"rule": name, "synapses": synapses, "seconds": took, "rate": synapses / took / 1e6}
+            row["numpy"] = synapses / numpy_seconds(synapses) / 1e6
+            rows.append(row)
+            figures = f"{took:8.3f} {row['rate']:7.1f} {GOAL:5.0f} {row['numpy']:6.1f}"
+            print(f"{name:48} {synapses:11,} {figures}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))
 

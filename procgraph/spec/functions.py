@@ -55,20 +55,22 @@ def where(condition: Value, a: Value, b: Value) -> Value:
         right = b if isinstance(b, Expr) else None
         like = left if left is not None else right
         if like is None:
-            dtype = (
-                "float32"
-                if isinstance(a, float) or isinstance(b, float)
-                else "bool"
-                if isinstance(a, bool)
-                else "int32"
-            )
+            dtype = _literal_dtype(a, b)
             left, right = condition.tape.constant(a, dtype), condition.tape.constant(b, dtype)
         else:
             left, right = like.lift(a), like.lift(b)
         condition.require("the condition of where", ("bool",))
         right.require("the other side of where", (left.dtype,))
         return condition.tape.record("where", (condition.index, left.index, right.index), left.dtype)
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):  # NumPy alone would make 64 bits of them
+        return np.where(condition, a, b).astype(_literal_dtype(a, b))
     return np.where(condition, a, b)
+
+
+def _literal_dtype(a: float, b: float) -> str:
+    if isinstance(a, float) or isinstance(b, float):
+        return "float32"
+    return "bool" if isinstance(a, bool) else "int32"
 
 
 def minimum(a: Value, b: Value) -> Value:

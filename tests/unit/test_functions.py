@@ -121,6 +121,9 @@ def test_where_keeps_the_dtype() -> None:
     condition = np.array([True, False])
     assert f.where(condition, 0, ints(1, 2)).dtype == np.int32
     assert f.where(condition, floats(1, 2), 0.5).dtype == np.float32
+    assert f.where(condition, 1.0, 0.0).dtype == f.where(condition, 1, 0.5).dtype == np.float32
+    assert f.where(condition, 1, 0).dtype == np.int32
+    assert f.where(condition, True, False).dtype == np.bool_
 
 
 def test_floor_and_sqrt() -> None:

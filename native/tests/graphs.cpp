@@ -91,13 +91,13 @@ NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int
 }
 
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
-                 const Pairs& pairs) {
+                 const Pairs& pairs, bool joined) {
   NodeSpec node{.name = name, .op = "plastic"};
   node.inputs = {{.name = "s_in", .n = n_pre, .limit = 3},
                  {.name = "post_in", .n = n_post, .limit = 3},
                  {.name = "m_in", .kind = "array", .n = 1, .dtype = "float32"}};
   node.outputs = {{.name = "a_out", .kind = "current", .n = n_post, .scale = 16}};
-  node.attr_count = 11;
+  node.attr_count = 12;
   node.attrs = [=, pre = b.tensor(pairs.pre), post = b.tensor(pairs.post),
                 w = b.tensor(pairs.weights), d = b.tensor(pairs.delays)](Packer& out) {
     const auto trace = [&](const char* of, const char* side, const char* mode, double decay) {
@@ -111,6 +111,7 @@ NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::i
     };
     out.text("pattern", "sparse").field("n_pre", n_pre).field("n_post", n_post);
     out.field("pre", pre).field("post", post).field("weights", w).field("delays", d);
+    out.str("joined").boolean(joined);
     out.field("sign", 1).field("epoch", 7).str("traces").list(3);
     trace("x", "pre", "add", 0.9);
     trace("y", "post", "set", 0.8);
@@ -135,7 +136,7 @@ std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int6
   return events;
 }
 
-Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability) {
+Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability, bool joined) {
   Builder b;
   Sequence random(9);
   Pairs pairs;
@@ -147,7 +148,7 @@ Builder plastic_network(std::int64_t n, std::int64_t synapses, double probabilit
   }
   const int a = b.node(bernoulli(b, "a", n, probability));
   const int l = b.node(lif(b, "l", n, 0.9f, 0.5f));
-  const int p = b.node(plastic(b, "p", n, n, pairs));
+  const int p = b.node(plastic(b, "p", n, n, pairs, joined));
   const int z = b.node(copier(b, "z", n));
   b.join({.src = a, .dst = p});
   b.join({.src = p, .dst = l});

@@ -38,14 +38,15 @@ struct Pairs {
   std::vector<std::int32_t> delays;
 };
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
-                 const Pairs& pairs);
+                 const Pairs& pairs, bool joined);
 
 /// Random events: about `per_tick` a tick, payloads -3 ... 3.
 std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
                                  std::int64_t per_tick);
 
 /// Noise that drives a population through synapses that learn, `synapses` a source on average.
-Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability);
+Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability,
+                        bool joined = false);
 
 /// A Program with a bit of everything, for round trips and the fuzzer.
 Builder small_network();

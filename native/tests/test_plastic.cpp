@@ -38,6 +38,17 @@ TEST(threads_share_synapses_that_learn) {
   check_same(plastic_network(600, 20, 0.05).load(), 3, 50);
 }
 
+TEST(threads_share_synapses_that_see_the_events_of_their_step) {
+  const auto joined = plastic_network(600, 20, 0.05, true).load();
+  check_same(joined, 2, 50);
+  const auto learnt = [](const std::shared_ptr<const Program>& program) {
+    Engine engine(program, 5, 1);
+    engine.run(50);
+    return engine.export_state().at("p/state/w");
+  };
+  CHECK(!same(learnt(joined), learnt(plastic_network(600, 20, 0.05).load())));
+}
+
 TEST(threads_share_rows_that_are_not_visited_for_long) {
   check_same(plastic_network(60, 6, 0.005).load(), 1, 9'000);
 }

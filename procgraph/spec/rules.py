@@ -65,7 +65,8 @@ class Rule(Process):
     * ``on_epoch(p, d, s, x)``: for every synapse at the end of every ``epoch``.
 
     ``s.w`` is the weight and ``s`` holds the other variables, ``x`` the traces and the modulator ``x.m``; each returns a dict of new values.
-    The weight is then limited to [w_min, w_max]. Traces are those before the events of this step; pairs in one step do not interact.
+    The weight is then limited to [w_min, w_max]. Traces are those before the events of this step, so pairs in one step do not interact;
+    with ``joined = True`` those after them.
     """
 
     register = False
@@ -74,6 +75,7 @@ class Rule(Process):
     epoch = Param(1, "steps", dtype="int32", ge=1, scalar=True, doc="steps from one epoch to the next")
     traces: dict[str, Trace] = {}  # noqa: RUF012 - replaced, never changed
     generated: ClassVar[bool] = False  # whether each instance has a function of its own
+    joined: ClassVar[bool] = False  # whether on_pre and on_post see traces that the events of their step have joined
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -167,6 +167,7 @@ struct PlasticAttrs : SynapseAttrs {
   std::int64_t synapses = 0;
   int sign = 1;
   std::int64_t epoch = 1;
+  bool joined = false;  ///< traces have taken the events of a step when functions see them
   std::vector<TraceSpec> traces;
   std::vector<RuleFunctionSpec> functions;
 };

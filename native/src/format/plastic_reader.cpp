@@ -119,6 +119,8 @@ Attrs read_plastic(const Field& node, const Field& attrs, const Node& partial,
   if (sign == 0) attrs.at("sign").fail("is 0; allowed: 1, -1");
   out.sign = static_cast<int>(sign);
   out.epoch = attrs.at("epoch").integer(1, INT32_MAX);
+  const auto joined = attrs.find("joined");
+  out.joined = joined && joined->boolean();
   Names names;
   for (const auto& column : partial.columns) names.columns.push_back(column.name);
   for (const auto& state : partial.states) names.variables.push_back(state.name);

@@ -70,9 +70,11 @@ std::uint32_t* PlasticPart::due(std::int64_t step) {
 void PlasticPart::absorb(std::int64_t step, const Events& events) {
   modulator_ = events.modulator;
   targets_.decay();
+  if (attrs_.joined) targets_.join(events.post);
   sweep(events.pre, step);
   visit(events.pre, step);
-  take_posts(step, events.post);
+  note_posts(step, events.post);
+  if (!attrs_.joined) targets_.join(events.post);
   if (!on_epoch_ && lane_.sources.ends_epoch(step)) targets_.end_epoch();
 }
 
@@ -104,7 +106,7 @@ void PlasticPart::visit_group(const Arrivals& group, std::int64_t step) {
     for_chunks(source, place, [&](const Chunk& chunk) {
       catch_up(chunk, source);
       transmit(chunk, step, payload);
-      if (on_pre_) run_on_pre(chunk, step);
+      if (on_pre_) run_on_pre(chunk, step, payload);
     });
     sources_.join(place, step, payload);
     lane_.learnt[source] = step;
@@ -249,12 +251,12 @@ void PlasticPart::transmit(const Chunk& chunk, std::int64_t step, std::int32_t p
   loops_.add_segment(sums_.data(), places_, quantised_, chunk.n, p);
 }
 
-void PlasticPart::run_on_pre(const Chunk& chunk, std::int64_t step) {
+void PlasticPart::run_on_pre(const Chunk& chunk, std::int64_t step, std::int32_t payload) {
   RuleFunction& function = *on_pre_;
   for (std::size_t i = 0; i < function.inputs().size(); ++i) {
     const std::int32_t input = function.inputs()[i];
     if (!of_source(input)) continue;
-    const float value = sources_.arriving(index(input), chunk.place, step);
+    const float value = sources_.seen(index(input), chunk.place, step, payload);
     std::fill_n(function.input(i), chunk.n, value);
   }
   fill_target_inputs(function, chunk.first, chunk.n);
@@ -313,18 +315,16 @@ float PlasticPart::seen_of_target(std::int32_t input, std::size_t target) {
   return modulator_[modulator_each_ ? target : 0];
 }
 
-/// The events of the targets wait for their synapses to be visited, and join the traces.
-void PlasticPart::take_posts(std::int64_t step, const Arrivals& post) {
-  if (on_post_) {
-    for (const std::int32_t element : post.elements) {
-      const std::size_t target = index(element);
-      for (std::size_t i = 0; i < kept_.size(); ++i) {
-        kept_values_[i] = seen_of_target(kept_[i], target);
-      }
-      pending_.push(target, step, kept_values_);
+/// The events of the targets wait for their synapses to be visited.
+void PlasticPart::note_posts(std::int64_t step, const Arrivals& post) {
+  if (!on_post_) return;
+  for (const std::int32_t element : post.elements) {
+    const std::size_t target = index(element);
+    for (std::size_t i = 0; i < kept_.size(); ++i) {
+      kept_values_[i] = seen_of_target(kept_[i], target);
     }
+    pending_.push(target, step, kept_values_);
   }
-  targets_.join(post);
 }
 
 }  // namespace procgraph

@@ -81,11 +81,11 @@ class PlasticPart {
   void catch_up(const Chunk& chunk, std::size_t source);
   void learn_from(const Chunk& chunk, std::size_t age, std::span<const std::uint32_t> synapses);
   void transmit(const Chunk& chunk, std::int64_t step, std::int32_t payload);
-  void run_on_pre(const Chunk& chunk, std::int64_t step);
+  void run_on_pre(const Chunk& chunk, std::int64_t step, std::int32_t payload);
   void run_on_epoch(std::size_t first_row, std::size_t last_row);
   bool of_source(std::int32_t input) const;
   float seen_of_target(std::int32_t input, std::size_t target);
-  void take_posts(std::int64_t step, const Arrivals& post);
+  void note_posts(std::int64_t step, const Arrivals& post);
   void fill_target_inputs(RuleFunction& function, std::size_t first, std::size_t n);
   void run(RuleFunction& function, std::size_t first, std::size_t n);
 

@@ -58,7 +58,7 @@ void FollowedTraces::follow(std::span<const std::int32_t> sources, std::int64_t 
       loops_.decay_rows(values, count, traces_.spec(t).decay, histories_[t].data(), stride_);
     }
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      histories_[t][i * stride_] = traces_.before(t)[source(i)];
+      histories_[t][i * stride_] = traces_.seen(t)[source(i)];
     }
   }
 }
@@ -81,6 +81,12 @@ float FollowedTraces::arriving(std::size_t trace, std::size_t place, std::int64_
   return history(trace, place)[static_cast<std::size_t>(age)];
 }
 
+float FollowedTraces::seen(std::size_t trace, std::size_t place, std::int64_t step,
+                           std::int32_t payload) const {
+  const float value = arriving(trace, place, step);
+  return traces_.joins_first() ? traces_.joined(trace, value, payload) : value;
+}
+
 float FollowedTraces::ended(std::size_t trace, std::size_t place, std::int64_t step) const {
   const bool anchored = traces_.anchors()[source(place)] == step;
   return anchored ? traces_.after(trace)[source(place)] : arriving(trace, place, step);
@@ -90,9 +96,8 @@ void FollowedTraces::join(std::size_t place, std::int64_t step, std::int32_t pay
   for (std::size_t t = 0; t < traces_.count(); ++t) {
     if (!traces_.own(t)) continue;
     const float value = arriving(t, place, step);
-    const bool adds = traces_.spec(t).mode == TraceSpec::Mode::add;
     traces_.before(t)[source(place)] = value;
-    traces_.after(t)[source(place)] = adds ? value + static_cast<float>(payload) : 1.0f;
+    traces_.after(t)[source(place)] = traces_.joined(t, value, payload);
   }
   traces_.anchors()[source(place)] = step;
 }

@@ -28,6 +28,17 @@ class SourceTraces {
   /// What a flag is after `step`.
   float past_epoch(float flag, std::int64_t step) const { return ends_epoch(step) ? 0.0f : flag; }
 
+  /// True if functions see the events of their own step in the traces.
+  bool joins_first() const { return attrs_.joined; }
+  /// What a trace is when an event has joined it.
+  float joined(std::size_t trace, float value, std::int32_t payload) const {
+    return spec(trace).mode == TraceSpec::Mode::add ? value + static_cast<float>(payload) : 1.0f;
+  }
+  /// A trace at its anchor, as functions see it.
+  const std::vector<float>& seen(std::size_t trace) const {
+    return attrs_.joined ? traces_[trace].after : traces_[trace].before;
+  }
+
   // By source: the step of the anchor, and the trace there before and after its events have joined.
   std::vector<std::int64_t>& anchors() { return anchors_; }
   std::vector<float>& before(std::size_t trace) { return traces_[trace].before; }
@@ -56,12 +67,15 @@ class FollowedTraces {
 
   /// Computes the traces of up to kGroup sources from their anchors up to `step`.
   void follow(std::span<const std::int32_t> sources, std::int64_t step);
-  /// Of a followed source: entry step - anchor is the trace before the events of that step join it.
+  /// Of a followed source: entry step - anchor is the trace in that step, at the anchor as
+  /// functions see it and later before an event joins.
   const float* history(std::size_t trace, std::size_t place) const {
     return histories_[trace].data() + place * stride_;
   }
   /// A followed trace in `step`, the last one followed to, before events have joined.
   float arriving(std::size_t trace, std::size_t place, std::int64_t step) const;
+  /// The same as functions see it where an event happens.
+  float seen(std::size_t trace, std::size_t place, std::int64_t step, std::int32_t payload) const;
   /// Moves the anchor of a followed source to `step`, the last one followed to: with an event then,
   /// or with none that has not joined already.
   void join(std::size_t place, std::int64_t step, std::int32_t payload);

@@ -82,9 +82,13 @@ class PlasticSynapse:
             values[...] = flush(values * np.float32(trace["decay"]))
         fired = events[self.pre] != 0
         self._transmit(step, lane, events, fired)
+        joined = self.node.attrs.get("joined", False)
+        if joined:
+            self._join(lane, events, posts)
         self._apply("pre", lane, fired, modulator)
         self._apply("post", lane, posts[self.post] != 0, modulator)
-        self._join(lane, events, posts)
+        if not joined:
+            self._join(lane, events, posts)
         if (step + 1) % self.node.attrs["epoch"] == 0:
             self._apply("epoch", lane, np.ones(self.pre.size, bool), modulator)
             for trace in specs:

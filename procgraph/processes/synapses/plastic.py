@@ -23,10 +23,10 @@ class Plastic(Process):
     r"""A projection whose weights follow a plasticity rule.
 
     In a step: traces decay; each event of ``s_in`` transmits the present weight (it arrives after the synapse's delay); then ``on_pre`` for the synapses
-    of sources with an event, ``on_post`` for those of targets with an event in ``post_in``; then events join the traces; ``on_epoch`` at the end of an
-    epoch. The rule sees events when they have arrived at the synapse: the delay of the channel into ``s_in`` is axonal, that into ``post_in`` is the
-    dendritic one of the target's events, and the delay of a synapse, common or its own, lies between the synapse and ``a_out``. In a batch each
-    lane learns for itself.
+    of sources with an event, ``on_post`` for those of targets with an event in ``post_in``; then events join the traces (before ``on_pre`` if the rule
+    is ``joined``); ``on_epoch`` at the end of an epoch. The rule sees events when they have arrived at the synapse: the delay of the channel into
+    ``s_in`` is axonal, that into ``post_in`` is the dendritic one of the target's events, and the delay of a synapse, common or its own, lies between
+    the synapse and ``a_out``. In a batch each lane learns for itself.
 
     Args:
         synapses: ``Dense``, ``Sparse``, ``OneToOne``: connectivity, initial weights and delays. It is only a description and stays unconnected.
@@ -99,6 +99,7 @@ class Plastic(Process):
             "epoch": rule.epoch_steps(dt),
             "traces": traces,
             "rule_process": rule,
+            **({"joined": True} if rule.joined else {}),
         }
 
     def output_bound(self, name: str) -> float:

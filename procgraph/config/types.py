@@ -88,7 +88,9 @@ def nested_types(kind: str, types: Mapping[str, type[Process]]) -> dict[str, typ
 def nested_arguments(cls: type[Process]) -> dict[str, Argument]:
     """Arguments of a description inside another Process: it neither ticks nor has a shape or a device of its own."""
     known = {k: a for k, a in arguments(cls).items() if k not in COMMON}
-    return {k: a for k, a in known.items() if isinstance(a.declared, Param)} if issubclass(cls, Rule) else known
+    if not issubclass(cls, Rule):
+        return known
+    return {k: a for k, a in known.items() if isinstance(a.declared, (Param, State))}
 
 
 def arguments(cls: type[Process]) -> dict[str, Argument]:

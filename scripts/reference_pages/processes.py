@@ -51,6 +51,7 @@ def rules_section() -> str:
             ("parameter", "default", "unit", "range", "meaning"),
             ((code(k), param_default(d), d.unit, param_range(d), d.doc or documented(cls, k)) for k, d in params),
         )
+        text += states_table(cls)
     return text
 
 
@@ -79,13 +80,18 @@ def process_entry(cls: type[Process]) -> str:
         ("parameter", "default", "unit", "range", "meaning"),
         ((code(k), param_default(d), d.unit, param_range(d), d.doc or documented(cls, k)) for k, d in params),
     )
-    states = [(k, d) for k, d in own.items() if isinstance(d, State)]
-    text += table(
+    text += states_table(cls)
+    draws = [k for k, d in own.items() if isinstance(d, Draw)]
+    return text + (f"Draws {len(draws)} random number an element and tick.\n\n" if draws else "")
+
+
+def states_table(cls: type[Process]) -> str:
+    """States of a Process, or variables that a rule gives each synapse."""
+    states = [(k, d) for k, d in cls.declarations.items() if isinstance(d, State)]
+    return table(
         ("state", "initial", "unit", "dtype", "meaning"),
         ((code(k), code(d.init), d.unit, d.dtype, d.doc) for k, d in states),
     )
-    draws = [k for k, d in own.items() if isinstance(d, Draw)]
-    return text + (f"Draws {len(draws)} random number an element and tick.\n\n" if draws else "")
 
 
 def default_text(argument: Argument) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 import procgraph as pg
 from procgraph.processes import LIF, Dense, Plastic, PoissonSource, Sparse, SpikeSource
+from procgraph.processes.loihi import LoihiRule
 from procgraph.processes.rules import PairSTDP, TripletSTDP
 
 BACKENDS = ("cpu", "reference")
@@ -52,6 +53,30 @@ def test_silences_of_sources_and_bursts_of_targets() -> None:
     assert reference["learned/state/w"].std() > 0.1
     for threads in (1, 3):
         native = final(build(), "cpu", 9_000, 300, threads=threads)
+        assert all(reference[k].tobytes() == native[k].tobytes() for k in reference)
+
+
+def test_traces_at_events_of_an_epoch() -> None:
+    """Events of both sides in one step, several in an epoch, rows that are visited in it or not: one state for any number of threads."""
+
+    def build() -> pg.Graph:
+        weights = np.random.default_rng(1).uniform(0.0, 0.5, (3, 7)).astype(np.float32)
+        rule = LoihiRule(
+            dw="2^-5 * x1 * y0 - 2^-6 * y1 * x0 * w - 0.01 * x1 * y2 * u1 * sgn(w)",
+            dd="2^-3 * y0 * y1 - 2^-4 * x0 * x1 * d",
+            dt="2^-4 * x2 * y0 - 2^-2 * t * u2",
+            t_epoch=6,
+            w_min=-1.0,
+            d=1.0,
+        )
+        return learning([0.0, 2.0, 10.0, 50.0, 200.0, 500.0, 900.0], [5.0, 300.0, 900.0], Dense(weights), rule)
+
+    reference = final(build(), "reference", 300, 151, batch=2)
+    assert all(
+        reference[f"learned/state/{v}"].std() > 0.01 for v in ("w", "d", "t", "x1_at_y0", "y1_at_x0", "x1_at_x0")
+    )
+    for threads in (1, 3):
+        native = final(build(), "cpu", 300, 151, batch=2, threads=threads)
         assert all(reference[k].tobytes() == native[k].tobytes() for k in reference)
 
 

@@ -166,6 +166,22 @@ def test_loihi_rule() -> None:
     assert same_program(text, join(src, syn, pop))
 
 
+LOIHI = "{type: LoihiRule, dw: x1 * y0 * d, dd: 2^-4 * x0 * t, d: 3, t: DRAWN, t_epoch: 4}"
+
+
+def test_variables_of_a_rule_begin_with_what_is_given() -> None:
+    rule = "{type: PairSTDP, a_plus: 0.01, w_max: 0.3}"
+    text = LEARNS.replace(rule, LOIHI.replace("DRAWN", "{uniform: [0, 1], shape: 50, seed: 2}"))
+    assert not schema_errors(text)
+    states = {c.name: c.tensor for n in load(text).compile().ir.nodes if n.name == "syn" for c in n.states}
+    assert (states["d"].tolist(), states["t"].size, states["x1_at_y0"].tolist()) == ([3.0], 50, [0.0])
+    assert states["t"].std() > 0.1
+    wrong = LEARNS.replace(rule, LOIHI.replace("DRAWN", "[1, 2, 3]"))
+    assert problems(wrong)[0].startswith(
+        "8:71: syn.rule.t has 3 values; allowed: one number, or one for each of the 50"
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -175,6 +191,7 @@ def test_loihi_rule() -> None:
         ("w_max: 0.3", "period: 2", "8:42: syn.rule (PairSTDP) has no argument 'period'."),
         ("w_max: 0.3", "w_min: 2", "8:42: syn.rule: PairSTDP.w_min is 2; allowed: at most w_max, 1."),
         ("type: PairSTDP, a_plus: 0.01", "type: LoihiRule, dw: x1 * z0", "8:29: syn.rule: LoihiRule.dw uses "),
+        ("PairSTDP, a_plus: 0.01", "LoihiRule, dd: w, d: -2", "8:36: syn.rule: LoihiRule.d is -2; allowed: >= 0."),
         ("{type: PairSTDP, a_plus: 0.01, w_max: 0.3}", "PairSTDP", "8:11: syn.rule is 'PairSTDP'; allowed: a mapping"),
         ("type: PairSTDP, ", "", "8:11: syn.rule needs the key 'type'."),
         ("type: Sparse", "type: AllToAll", "7:16: syn.synapses: 'AllToAll' is no type of synapses that can learn."),

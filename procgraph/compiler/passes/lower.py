@@ -125,7 +125,9 @@ def _plastic(node: Node, rule: Rule, dt: float) -> None:
         ):
             columns[made.name] = made
     node.columns = [columns[k] for k in sorted(columns)]
-    node.states = [column(k, initial_state(rule, k, d), d.dtype) for k, d in rule.variables.items()]
+    node.states = [
+        _sized(column(k, initial_state(rule, k, d), d.dtype), node.n, rule) for k, d in rule.variables.items()
+    ]
     node.attrs["functions"] = functions
 
 
@@ -204,7 +206,7 @@ def _trace(process: Process, dt: float, execution: str) -> Kernel:
 
 def initial_state(process: Process, key: str, declared: State) -> Any:
     """Initial value of a state: the constructor's, or the declared one (a number or a parameter's name)."""
-    given = process.values[key]
+    given = process.values.get(key)
     if given is not None:
         return given
     return process.values[declared.init] if isinstance(declared.init, str) else declared.init

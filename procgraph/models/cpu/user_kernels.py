@@ -51,7 +51,7 @@ def find_compiler() -> str | None:
     for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
         found = shutil.which(name) if name else None
         if found:
-            return found
+            return os.path.abspath(found)
     return None
 
 
@@ -60,39 +60,54 @@ def _cache_folder() -> Path:
     return Path(base) / "procgraph" / "kernels"
 
 
-def _compiler_version(compiler: str) -> str:
-    return subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
-    ).stdout
+def _target(compiler: str, include: Path) -> str:
+    """Version of the compiler and the instructions that it finds this processor to have: homes are shared between machines."""
+    command = [compiler, *compiler_flags(), "-###", "-S", "-x", "c++", os.devnull, "-o", "-"]
+    return _compile(command, include).stderr
+
+
+def _compile(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"{command[0]} did not end within {COMPILE_TIMEOUT_S} s.") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def build_library(kernel: KernelSource, compiler: str, include: Path) -> Path:
     """Compile a kernel, or take it from the cache; returns the library's path.
 
+    Its name holds the digest of what it was made from, and that of its own bytes: a library that was damaged is made again.
+
     Raises:
-        BackendError: the compiler failed; the text holds its messages.
+        BackendError: the compiler failed or did not end; the text holds its messages.
     """
-    content = "\0".join(
-        [
-            kernel.source,
-            *compiler_flags(),
-            _compiler_version(compiler),
-            (include / "procgraph" / "kernel.h").read_text(),
-        ]
-    )
-    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    header = (include / "procgraph" / "kernel.h").read_text()
+    made_from = _digest("\0".join([kernel.source, *compiler_flags(), _target(compiler, include), header]).encode())
+    for library in _cache_folder().glob(f"{made_from}-*"):
+        if library.stem == f"{made_from}-{_digest(library.read_bytes())}":
+            return library
+    return _build(kernel, compiler, include, made_from)
+
+
+def _build(kernel: KernelSource, compiler: str, include: Path, made_from: str) -> Path:
     suffix = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
-    library = _cache_folder() / f"{digest}{suffix}"
-    if library.exists():
-        return library
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        source, made = Path(folder) / "kernel.cpp", Path(folder) / library.name
+    cache = _cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        source, made = Path(folder) / "kernel.cpp", Path(folder) / f"kernel{suffix}"
         source.write_text(kernel.source)
-        command = [compiler, *compiler_flags(), f"-I{include}", str(source), "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False)
+        done = _compile(
+            [compiler, *compiler_flags(), f"-I{include.resolve()}", source.name, "-o", made.name], Path(folder)
+        )
         if done.returncode:
             raise BackendError(f"kernel of {kernel.name!r} does not compile with {compiler}:\n{done.stderr[-2000:]}")
+        library = cache / f"{made_from}-{_digest(made.read_bytes())}{suffix}"
         made.replace(library)  # atomic, so that two processes may build at once
     return library
 

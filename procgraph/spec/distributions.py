@@ -57,7 +57,7 @@ class Distribution:
         """The values at probabilities (i + 1/2) / 65536, (65536,), ascending.
 
         Raises:
-            ParameterError: there is next to no probability between low and high.
+            ParameterError: there is next to no probability between low and high, or no multiple of grid.
         """
         return _table(self).copy()
 
@@ -74,9 +74,16 @@ def _table(d: Distribution) -> NDArray[np.float64]:
         )
     p = below + (np.arange(LEVELS) + 0.5) / LEVELS * (above - below)
     values: NDArray[np.float64] = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
-    if d.grid:
-        values = np.clip(np.rint(values / d.grid), np.ceil(d.low / d.grid), np.floor(d.high / d.grid)) * d.grid
-    return values
+    return values if not d.grid else _on_grid(values, d)
+
+
+def _on_grid(values: NDArray[np.float64], d: Distribution) -> NDArray[np.float64]:
+    # Limits that are multiples but for rounding, as 0.3 is of 0.1, count as such.
+    first, last = np.ceil(d.low / d.grid - 1e-9), np.floor(d.high / d.grid + 1e-9)
+    if first > last:
+        raise ParameterError(f"{d} has no multiple of grid between low and high. Move them, or take a finer grid.")
+    rounded: NDArray[np.float64] = np.clip(np.clip(np.rint(values / d.grid), first, last) * d.grid, d.low, d.high)
+    return rounded
 
 
 @dataclass(frozen=True)

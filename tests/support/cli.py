@@ -70,15 +70,15 @@ def write_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def start(*arguments: object, module: str = "procgraph") -> subprocess.Popen[str]:
+def start(*arguments: object, module: str = "procgraph", script: Path | None = None) -> subprocess.Popen[str]:
     paths = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
     environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "100"}
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+    command = [sys.executable, *(["-m", module] if script is None else [str(script)]), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def cli(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
+def cli(*arguments: object, script: Path | None = None) -> tuple[int, str, str]:
+    process = start(*arguments, script=script)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 

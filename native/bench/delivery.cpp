@@ -250,7 +250,7 @@ double segment_time(const FormatCase& format, std::size_t length) {
   constexpr std::size_t kSteps = 40;
   const HotLoops& loops = *select_isa().loops;
   const std::string name = format.name;
-  const os::Pages memory(kWords * 4);
+  const os::Pages memory((kWords + 2 * kShortSegment) * 4);  // what is copied of short segments
   const os::Pages sums_memory(std::size_t{77184} * 4);
   auto* words = memory.as<std::uint32_t>();
   auto* sums = sums_memory.as<std::uint32_t>();

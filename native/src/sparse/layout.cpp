@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <set>
 #include <unordered_set>
 
@@ -81,23 +82,31 @@ Layout choose_layout(std::span<const Member> members, std::int32_t n_pre, std::u
       slots.insert({d, member.lowest()});
     }
   }
-  const auto segments = [&](std::size_t kinds) {
-    return std::min(synapses, static_cast<double>(n_pre) * static_cast<double>(kinds));
+  Layout best;
+  double least = std::numeric_limits<double>::infinity();
+  const auto consider = [&](const Layout& layout, double each, std::size_t kinds) {
+    const double segments =
+        std::min(synapses, static_cast<double>(n_pre) * static_cast<double>(kinds));
+    const double time = each * synapses + cost::kSegment * segments;
+    if (time >= least) return;
+    best = layout;
+    least = time;
   };
   const auto bits = static_cast<std::uint32_t>(std::bit_width(range > 0 ? range - 1 : 0));
   Layout packed{Format::packed32, std::max(bits, 1u)};
-  const bool fits = packs(packed, weights);
   Layout book{Format::book32, std::max(bits, 1u)};
-  const bool listed = !fits && fits_book(book, members);
-  const double each = fits ? cost::kPacked : listed ? cost::kBook : cost::kWide;
-  const double mixed = each * synapses + cost::kSegment * segments(delays.size());
-  const double index = (range <= 65536 ? cost::kIndex16 : cost::kIndex32) * synapses +
-                       cost::kSegment * segments(slots.size());
-  if (weights.constant && index < mixed) {
-    return {range <= 65536 ? Format::index16 : Format::index32, bits};
+  if (packs(packed, weights)) {
+    consider(packed, cost::kPacked, delays.size());
+  } else if (fits_book(book, members)) {  // never better than packed
+    consider(book, cost::kBook, delays.size());
   }
-  if (listed) return book;
-  return fits ? packed : Layout{Format::wide, 32};
+  consider({Format::wide, 32}, cost::kWide, delays.size());
+  if (weights.constant && range <= 65536) {
+    consider({Format::index16, bits}, cost::kIndex16, slots.size());
+  } else if (weights.constant) {
+    consider({Format::index32, bits}, cost::kIndex32, slots.size());
+  }
+  return best;
 }
 
 }  // namespace procgraph

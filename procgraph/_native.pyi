@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
 CONTAINER_VERSION: int
+STORAGE_FORMATS: tuple[str, ...]  # names of all ways of storing synapses
 
 class NodeStats(TypedDict):
     events: int

@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "procgraph/engine.hpp"
+#include "procgraph/storage.hpp"
 #include "procgraph/version.hpp"
 
 namespace py = pybind11;
@@ -268,6 +269,7 @@ PYBIND11_MODULE(_native, m) {
     }
   });
   m.attr("CONTAINER_VERSION") = kContainerVersion;
+  m.attr("STORAGE_FORMATS") = py::tuple(py::cast(kStorageFormats));
   bind_program(m);
   bind_engine(m);
   m.def("isa", &best_isa);

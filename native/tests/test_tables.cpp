@@ -101,6 +101,20 @@ struct Network {
   }
 };
 
+/// One projection and weight.
+std::shared_ptr<const Program> one_projection(std::int64_t n_post) {
+  Builder b;
+  const Network network{Weights::common, false, n_post};
+  Sequence random(5);
+  b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4), 2));
+  b.node(network.projection(b, "p", 7000, 0.5f));
+  b.node(lif(b, "t", n_post, 0.8f, 30.0f, 1, kScale));
+  b.join({.src = 0, .dst = 1, .delay = 1});
+  b.join({.src = 1, .dst = 2});
+  for (const int node : {0, 1, 2}) b.schedule(node);
+  return b.load();
+}
+
 /// Whether tables whose sums it may hold deliver through a ring, until it goes.
 class Ring {
  public:
@@ -178,17 +192,23 @@ TEST(tables_choose_a_format) {
   CHECK_EQUAL(format({Weights::grid, true, 70000}), "packed32");
   CHECK_EQUAL(format({Weights::fine, false, 70000}), "book32");
   CHECK_EQUAL(format({Weights::fine, true, 70000}), "wide");
-  // One projection and weight: nothing but targets.
-  Builder b;
-  Network network{Weights::common, false, 300};
-  Sequence random(5);
-  b.node(event_source(b, "a", 20, random_events(random, kSteps, 20, 4), 2));
-  b.node(network.projection(b, "p", 7000, 0.5f));
-  b.node(lif(b, "t", 300, 0.8f, 30.0f, 1, kScale));
-  b.join({.src = 0, .dst = 1, .delay = 1});
-  b.join({.src = 1, .dst = 2});
-  for (const int node : {0, 1, 2}) b.schedule(node);
-  CHECK_EQUAL(make(b.load(), 1).storage()[0].format, "index16");
+}
+
+TEST(segments_of_one_weight_hold_nothing_but_targets) {
+  const Ring never("0");
+  for (const auto& [n_post, format] : {std::pair{300, "index16"}, {70000, "index32"}}) {
+    const auto program = one_projection(n_post);
+    Engine apart = make(program, 1);
+    apart.record_output("p", "a_out");
+    Engine merged = make(program, 1);
+    CHECK_EQUAL(merged.storage()[0].format, format);
+    for (const std::int64_t steps : {7, 33}) {
+      merged.run(steps);
+      apart.run(steps);
+      check_same(merged, apart);
+    }
+    CHECK_EQUAL(apart.storage()[0].format, "segments");
+  }
 }
 
 void leave_tables_while_running() {

@@ -16,9 +16,12 @@ import numpy as np
 import procgraph as pg
 from procgraph.processes import (
     LIF,
+    AllToAll,
     AlphaLIF,
+    Conv2d,
     Dense,
     ExpLIF,
+    OneToOne,
     Plastic,
     PoissonSource,
     Sparse,
@@ -26,6 +29,7 @@ from procgraph.processes import (
     TsodyksMarkram,
 )
 from procgraph.processes.rules import PairSTDP
+from procgraph.spec.declare import State
 
 STEPS = 240
 N = 800
@@ -104,7 +108,30 @@ def procedural() -> pg.Graph:
     return tables("procedural")
 
 
-NETWORKS: dict[str, Callable[[], pg.Graph]] = {"tables": tables, "procedural": procedural, "mixed": mixed}
+def apart() -> pg.Graph:
+    """Projections that work for themselves, and more targets than 16 bits number."""
+    drive = PoissonSource(shape=200, rate=80.0, name="drive")
+    a, b = LIF(shape=200, name="a"), LIF(shape=(2, 10, 20), name="b")
+    many = LIF(shape=70_000, v_th=0.5, name="many")
+    rng = np.random.default_rng(3)
+    drive >> OneToOne(0.7, name="diagonal") >> a
+    a >> Conv2d(rng.normal(0.3, 0.2, (2, 1, 3, 3)), in_shape=(1, 10, 20), padding=1, name="kernel") >> b
+    b >> AllToAll(-(2.0**-6), n_pre=400, n_post=200, name="constant") >> a
+    weights, delays = rng.normal(0.0, 0.1, (400, 200)), rng.integers(1, 5, (400, 200))
+    a >> Dense(weights, delay=delays, name="delayed") >> b
+    _sparse(a, many, "index", 0.3, rule="fixed_out_degree", count=500, delay=2)
+    late = Sparse(0.02, rule="fixed_in_degree", count=200, n_pre=70_000, n_post=200, name="late")
+    many.s_out.connect(late.s_in)
+    late.a_out.connect(a.a_in, delay=1)
+    return pg.Graph(a, b, many, dt=1.0, seed=13)
+
+
+NETWORKS: dict[str, Callable[[], pg.Graph]] = {
+    "tables": tables,
+    "procedural": procedural,
+    "mixed": mixed,
+    "apart": apart,
+}
 
 
 def _hash(data: bytes) -> str:
@@ -112,10 +139,16 @@ def _hash(data: bytes) -> str:
 
 
 def state(rt: pg.Runtime, graph: pg.Graph, batch: int) -> str:
-    """Hash of the potentials of all populations; of a batch, of its first lane."""
-    names = sorted(name for name, process in graph.processes.items() if "v" in process.declarations)
-    values = [rt.get(f"{name}.v") for name in names]
+    """Hash of all variables and of what has been learnt; of a batch, of its first lane."""
+    names = [f"{name}.{kept}" for name, process in sorted(graph.processes.items()) for kept in _kept(process)]
+    values = [rt.get(name) for name in names]
     return _hash(b"".join((v[0] if batch > 1 else v).tobytes() for v in values))
+
+
+def _kept(process: pg.Process) -> list[str]:
+    if isinstance(process, Plastic):
+        return ["weights", *process.rule.traces, *process.rule.variables]
+    return [name for name, declared in process.declarations.items() if isinstance(declared, State)]
 
 
 def run(name: str, device: str, threads: int, how: str) -> dict[str, str]:

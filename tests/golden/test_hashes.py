@@ -11,17 +11,20 @@ from typing import Any
 
 import pytest
 
-from procgraph._native import isa
+from procgraph._native import STORAGE_FORMATS, isa
 
 HERE = Path(__file__).parent
 GOLDEN: dict[str, dict[str, str]] = json.loads((HERE / "hashes.json").read_text())
 LEVELS = ("baseline", "v3", "v4")
 SUPPORTED = LEVELS[: LEVELS.index(isa()) + 1] if isa() in LEVELS else LEVELS[:1]
 WAYS = "plain,probes,batch,restored"
+THREADS = "1,2,3,4,7"
+STORES = sorted(set(GOLDEN) - {"procedural"})
 STORED = {
     "tables": {"bitmask", "book32", "packed32", "wide"},
     "procedural": {"bitmask", "book32", "procedural", "wide"},
     "mixed": {"index16", "plastic", "rows"},
+    "apart": {"constant", "diagonal", "index32", "kernel", "segments"},
 }
 
 
@@ -44,18 +47,23 @@ def check(network: str, found: dict[str, dict[str, str]]) -> None:
     assert {k for got in found.values() for k in got} == set(GOLDEN[network])
 
 
-@pytest.mark.parametrize("network", GOLDEN)
+@pytest.mark.parametrize("network", STORES)
 @pytest.mark.parametrize("level", SUPPORTED)
-def test_native_engine(network: str, level: str) -> None:
-    check(network, hashes(network, "cpu", "1,2,3,4,7", PROCGRAPH_ISA=level)["found"])
-
-
-@pytest.mark.parametrize("network", GOLDEN)
-@pytest.mark.parametrize("ring", ["0", "1"])
-def test_delivery_when_due_or_through_a_ring(network: str, ring: str) -> None:
-    found = hashes(network, "cpu", "1,3", PROCGRAPH_RING=ring)
+@pytest.mark.parametrize("ring", ["0", "1"], ids=["when due", "through a ring"])
+def test_native_engine(network: str, level: str, ring: str) -> None:
+    found = hashes(network, "cpu", THREADS, PROCGRAPH_ISA=level, PROCGRAPH_RING=ring)
     check(network, found["found"])
     assert ("ring" in found["deliveries"]) == (ring == "1")
+
+
+@pytest.mark.parametrize("network", STORES)
+def test_delivery_as_the_cost_model_chooses_it(network: str) -> None:
+    check(network, hashes(network, "cpu", THREADS)["found"])
+
+
+@pytest.mark.parametrize("level", SUPPORTED)
+def test_synapses_that_are_made_anew(level: str) -> None:
+    check("procedural", hashes("procedural", "cpu", THREADS, PROCGRAPH_ISA=level)["found"])
 
 
 @pytest.mark.parametrize("network", GOLDEN)
@@ -67,7 +75,8 @@ def test_storage_does_not_change_a_spike() -> None:
     assert GOLDEN["procedural"] == GOLDEN["tables"]
 
 
-def test_networks_meet_the_formats() -> None:
+def test_networks_meet_all_formats() -> None:
+    assert set().union(*STORED.values()) == set(STORAGE_FORMATS)
     stored = {network: set(hashes(network, "cpu", "1", PROCGRAPH_RING="0")["formats"]) for network in GOLDEN}
     bits = {"bitmask"} if "v4" in SUPPORTED else set()  # it pays with fast counting only
     for network, formats in stored.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,15 @@ def test_weight_error(backend: str) -> None:
             if "codes" not in node.attrs:  # of a stencil the entries count, whether they became synapses or not
                 assert rows[node.name]["weight_error_rms"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
     assert rows["one"]["weight_error_max"] == 0 < rows["drawn"]["weight_error_rms"] < rows["drawn"]["weight_error_max"]
+
+
+def test_all_formats_are_explained() -> None:
+    from procgraph._native import STORAGE_FORMATS
+
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "storage.md"
+    assert set(re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]* \|", page.read_text(encoding="utf-8"), re.MULTILINE)) == set(
+        STORAGE_FORMATS
+    )
 
 
 def big() -> Graph:

@@ -82,7 +82,7 @@ struct TableStorage {
   std::vector<std::int64_t> counts;      ///< synapses of each
   std::int64_t synapses = 0;
   std::int64_t bytes = 0;
-  std::string format;
+  std::string format;    ///< its name, of `kStorageFormats`
   std::string delivery;  ///< "table" or "ring", or "node" where the projection works for itself
 };
 

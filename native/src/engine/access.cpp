@@ -266,14 +266,14 @@ std::vector<TableStorage> Engine::Impl::storage() const {
                    {own.synapses},
                    own.synapses,
                    static_cast<std::int64_t>(own.bytes),
-                   own.format,
+                   std::string(storage_name(own.format)),
                    "node"});
   };
   for (const auto& node : nodes) {
     if (const auto* synapse = dynamic_cast<const SynapseNode*>(node.get())) {
       if (!synapse->merged()) add(*node, synapse->storage());
     } else if (const auto* plastic = dynamic_cast<const PlasticNode*>(node.get())) {
-      add(*node, {"plastic", plastic->synapse_count(), plastic->storage_bytes()});
+      add(*node, {StorageFormat::plastic, plastic->synapse_count(), plastic->storage_bytes()});
     }
   }
   return out;

@@ -54,20 +54,20 @@ bool fits_book(Layout& layout, std::span<const Member> members) {
 
 }  // namespace
 
-const char* Layout::name() const {
+StorageFormat Layout::stored_as() const {
   switch (format) {
     case Format::packed32:
-      return "packed32";
+      return StorageFormat::packed32;
     case Format::book32:
-      return "book32";
+      return StorageFormat::book32;
     case Format::index16:
-      return "index16";
+      return StorageFormat::index16;
     case Format::index32:
-      return "index32";
+      return StorageFormat::index32;
     case Format::wide:
       break;
   }
-  return "wide";
+  return StorageFormat::wide;
 }
 
 Layout choose_layout(std::span<const Member> members, std::int32_t n_pre, std::uint64_t range) {

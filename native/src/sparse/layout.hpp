@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "procgraph/storage.hpp"
+
 namespace procgraph {
 
 class Member;
@@ -52,7 +54,7 @@ struct Layout {
     }
   }
   std::uint32_t weight_shift() const { return target_bits - zero_bits; }
-  const char* name() const;
+  StorageFormat stored_as() const;
 };
 
 /// The layout that holds all weights exactly and is delivered fastest by the costs of

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/events.hpp"
+#include "procgraph/storage.hpp"
 #include "sparse/builder.hpp"
 #include "sparse/member.hpp"
 
@@ -36,8 +37,7 @@ class RingTable {
   void deliver(const EventRing& events, std::int64_t step, std::size_t part, std::uint32_t* arena,
                std::size_t stride);
   std::size_t bytes() const;
-  /// "index32", or "wide" where weights differ.
-  const char* format() const { return constant_ ? "index32" : "wide"; }
+  StorageFormat format() const { return constant_ ? StorageFormat::index32 : StorageFormat::wide; }
 
  private:
   struct alignas(kLineBytes) Part {

@@ -202,7 +202,9 @@ TableStorage DeliveryTable::storage() const {
   for (const Partition& part : parts_) {
     out.bytes += static_cast<std::int64_t>(4 * part.rows.used + 8 * part.rows.begin.size());
   }
-  out.format = mask_ != nullptr ? "bitmask" : ring_ != nullptr ? ring_->format() : layout_.name();
+  out.format = storage_name(mask_ != nullptr   ? StorageFormat::bitmask
+                            : ring_ != nullptr ? ring_->format()
+                                               : layout_.stored_as());
   out.delivery = ring_ != nullptr ? "ring" : "table";
   return out;
 }

@@ -64,7 +64,7 @@ class Conv2d final : public Projection {
     std::size_t bytes = 4 * (row_of_.size() + column_of_.size());
     for (const auto& list : taps_) bytes += list.size() * sizeof(Tap);
     const double synapses = std::accumulate(all.synapses.begin(), all.synapses.end(), 0.0);
-    return {"kernel", static_cast<std::int64_t>(synapses), bytes};
+    return {StorageFormat::kernel, static_cast<std::int64_t>(synapses), bytes};
   }
   Load load(std::span<const float> weights) const override;
 

@@ -57,7 +57,7 @@ class Dense final : public Projection {
 
   Load load(std::span<const float> weights) const override { return dense_load(attrs_, weights); }
   Storage storage() const override {
-    return {"rows", attrs_.weights->count, n_pre_ * stride_ * sizeof(std::int32_t)};
+    return {StorageFormat::rows, attrs_.weights->count, n_pre_ * stride_ * sizeof(std::int32_t)};
   }
 
  private:
@@ -100,7 +100,7 @@ class DelayedDense final : public Projection {
   }
   Load load(std::span<const float> weights) const override { return dense_load(attrs_, weights); }
   Storage storage() const override {
-    return {"segments", attrs_.weights->count, segments_.bytes()};
+    return {StorageFormat::segments, attrs_.weights->count, segments_.bytes()};
   }
 
  private:

@@ -37,7 +37,7 @@ class Procedural final : public Projection {
   }
 
   Storage storage() const override {
-    return {"procedural", attrs_.synapses,
+    return {StorageFormat::procedural, attrs_.synapses,
             first_.size() * sizeof first_[0] + weights_.size() * sizeof weights_[0]};
   }
   Load load(std::span<const float> weights) const override {

@@ -10,6 +10,7 @@
 #include "engine/lines.hpp"
 #include "kernels/hot_loops.hpp"
 #include "procgraph/program.hpp"
+#include "procgraph/storage.hpp"
 
 namespace procgraph {
 
@@ -44,7 +45,7 @@ class Projection {
 
   /// Layout, number of synapses, and the bytes that they take.
   struct Storage {
-    const char* format;
+    StorageFormat format;
     std::int64_t synapses;
     std::size_t bytes;
   };

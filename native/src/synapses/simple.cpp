@@ -40,7 +40,7 @@ class OneToOne final : public Projection {
   }
 
   Storage storage() const override {
-    return {"diagonal", attrs_.n_post, 4 * (weights_.size() + number_.size())};
+    return {StorageFormat::diagonal, attrs_.n_post, 4 * (weights_.size() + number_.size())};
   }
   Load load(std::span<const float> weights) const override {
     const auto n = static_cast<std::size_t>(attrs_.n_post);
@@ -75,7 +75,7 @@ class AllToAll final : public Projection {
   }
 
   Storage storage() const override {
-    return {"constant", std::int64_t{attrs_.n_pre} * attrs_.n_post, sizeof weight_};
+    return {StorageFormat::constant, std::int64_t{attrs_.n_pre} * attrs_.n_post, sizeof weight_};
   }
   Load load(std::span<const float> weights) const override {
     const auto n = static_cast<std::size_t>(attrs_.n_post);

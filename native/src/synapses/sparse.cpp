@@ -36,7 +36,9 @@ class Sparse final : public Projection {
   void set_weights(std::span<const std::int32_t> weights) override {
     if (!weights.empty()) segments_.set_weights(weights);
   }
-  Storage storage() const override { return {"segments", attrs_.synapses, segments_.bytes()}; }
+  Storage storage() const override {
+    return {StorageFormat::segments, attrs_.synapses, segments_.bytes()};
+  }
   Load load(std::span<const float> weights) const override {
     return sparse_load(attrs_, loops_, weights);
   }

@@ -44,7 +44,8 @@ TEST(threads_share_synapses_that_see_the_events_of_their_step) {
   const auto learnt = [](const std::shared_ptr<const Program>& program) {
     Engine engine(program, 5, 1);
     engine.run(50);
-    return engine.export_state().at("p/state/w");
+    State state = engine.export_state();
+    return std::move(state.at("p/state/w"));
   };
   CHECK(!same(learnt(joined), learnt(plastic_network(600, 20, 0.05).load())));
 }

@@ -110,6 +110,7 @@ class LoihiRule(Rule):
         return int(self.values["t_epoch"]) * self.every
 
     def _take(self, taken: list[str], p: Values, d: Values, s: Values, x: Values) -> dict[str, Any]:
+        # Traces rather than products: the other factors are those of the epoch's end, and only the last event counts.
         return {name: getattr(x, name.partition("_")[0]) for name in taken}
 
     def _on_epoch(self, p: Values, d: Values, s: Values, x: Values) -> dict[str, Any]:

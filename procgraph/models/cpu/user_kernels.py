@@ -62,7 +62,7 @@ def _cache_folder() -> Path:
 
 def _target(compiler: str, include: Path) -> str:
     """Version of the compiler and the instructions that it finds this processor to have: homes are shared between machines."""
-    command = [compiler, *compiler_flags(), "-###", "-S", "-x", "c++", os.devnull, "-o", "-"]
+    command = [compiler, *compiler_flags(), "-###", "-S", "-x", "c++", os.devnull, "-o", os.devnull]
     return _compile(command, include).stderr
 
 

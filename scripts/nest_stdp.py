@@ -8,6 +8,7 @@ import nest
 import numpy as np
 
 PAIRS, STEPS, DELAY = 20, 20_000, 3
+DELAYS = [1 + 2 * (i % 10) for i in range(PAIRS)]
 W_MAX, LEARNING, ALPHA, TAU = 1.0, 0.02, 1.05, 20.0
 
 
@@ -26,9 +27,7 @@ def main() -> None:
         neurons[side] = nest.Create("parrot_neuron", PAIRS)
         nest.Connect(sources, neurons[side], "one_to_one", {"delay": 1.0})
     synapse = {
-        "synapse_model": "stdp_synapse",
         "weight": 0.5,
-        "delay": float(DELAY),
         "Wmax": W_MAX,
         "lambda": LEARNING,
         "alpha": ALPHA,
@@ -38,20 +37,26 @@ def main() -> None:
         "receptor_type": 1,  # parrots ignore these events, so that only the given train counts
     }
     nest.SetStatus(neurons["post"], "tau_minus", TAU)
-    nest.Connect(neurons["pre"], neurons["post"], "one_to_one", synapse)
-    connections = nest.GetConnections(neurons["pre"], neurons["post"])
-    sampled = []
+    connections = {}
+    for name, delays in {"weights": [DELAY] * PAIRS, "weights_of_delays": DELAYS}.items():
+        nest.CopyModel("stdp_synapse", name)
+        own = {"synapse_model": name, "delay": [float(delay) for delay in delays]}
+        nest.Connect(neurons["pre"], neurons["post"], "one_to_one", synapse | own)
+        connections[name] = nest.GetConnections(neurons["pre"], neurons["post"], name)
+    sampled: dict[str, list[list[float]]] = {name: [] for name in connections}
     for _ in range(10):
         nest.Simulate(STEPS / 10)
-        sampled.append(list(connections.weight))
+        for name, made in connections.items():
+            sampled[name].append(list(made.weight))
     out = Path(__file__).parents[1] / "tests" / "golden" / "nest_stdp.npz"
     np.savez_compressed(
         out,
         pre=np.argwhere(trains["pre"]).astype(np.int32),
         post=np.argwhere(trains["post"]).astype(np.int32),
-        weights=np.array(sampled),
+        delays=np.array(DELAYS, np.int32),
+        **{name: np.array(weights) for name, weights in sampled.items()},
     )
-    print(nest.__version__, np.array(sampled)[-1][:5])
+    print(nest.__version__, {name: weights[-1][:5] for name, weights in sampled.items()})
 
 
 if __name__ == "__main__":

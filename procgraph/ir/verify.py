@@ -10,6 +10,7 @@ import numpy as np
 from procgraph.errors import ProgramFormatError
 from procgraph.ir.distance import check_distance
 from procgraph.ir.nodes import Channel, Input, Node, Output, SpikeIR
+from procgraph.spec.rules import MAX_DENDRITIC
 
 __all__ = ["verify"]
 
@@ -76,6 +77,8 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
         low, high = node.delays
         if not 0 <= low <= high <= MAX_DELAY:
             yield f"synapse {node.name!r}: delays {low} to {high}; allowed: 0 to {MAX_DELAY}"
+        if node.attrs.get("dendritic") and high > MAX_DENDRITIC:
+            yield f"synapse {node.name!r}: delays up to {high}; allowed for dendritic ones: {MAX_DENDRITIC}"
         weights = node.attrs["weights"]
         for table in ("weight_table", "delay_table"):
             if table in node.attrs and (

@@ -17,11 +17,12 @@ from procgraph.spec.process import Process, to_steps
 from procgraph.spec.trace import Kernel, Namespace, StepResult, trace
 from procgraph.spec.types import Array
 
-__all__ = ["EVENTS", "MODULATOR", "PostTrace", "PreTrace", "Rule", "Trace", "steps_by_hash"]
+__all__ = ["EVENTS", "MAX_DENDRITIC", "MODULATOR", "PostTrace", "PreTrace", "Rule", "Trace", "steps_by_hash"]
 
 EVENTS = ("pre", "post", "epoch")
 MODES = ("add", "set", "flag")
 MODULATOR = "m"
+MAX_DENDRITIC = 16_383  # steps that events of a target can be under way to a synapse
 
 steps_by_hash: dict[str, Any] = {}  # every rule function that was traced, for backends that evaluate it on arrays
 

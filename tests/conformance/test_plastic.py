@@ -20,11 +20,14 @@ def shared_down_to_single_synapses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")
 
 
-def learning(rates: Any, target_rates: Any, synapses: Any, rule: Any) -> pg.Graph:
+def learning(rates: Any, target_rates: Any, synapses: Any, rule: Any, dendritic: bool = False) -> pg.Graph:
     """Poisson sources and an equal number of driving ones for the targets' side."""
     source = PoissonSource(shape=len(rates), rate=rates, name="source")
     target = PoissonSource(shape=len(target_rates), rate=target_rates, name="target")
-    learned, population = Plastic(synapses, rule, name="learned"), LIF(shape=len(target_rates), name="population")
+    learned, population = (
+        Plastic(synapses, rule, name="learned", dendritic=dendritic),
+        LIF(shape=len(target_rates), name="population"),
+    )
     source.s_out.connect(learned.s_in, delay=1)
     target.s_out.connect(learned.post_in, delay=2)
     learned.a_out.connect(population.a_in)
@@ -41,13 +44,16 @@ def final(graph: pg.Graph, device: str, steps: int, split: int, **options: Any) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_silences_of_sources_and_bursts_of_targets() -> None:
+@pytest.mark.parametrize("dendritic", [False, True])
+def test_silences_of_sources_and_bursts_of_targets(dendritic: bool) -> None:
     """Rows that are not visited for thousands of steps, targets with an event in nearly every one of them."""
 
     def build() -> pg.Graph:
         weights = np.random.default_rng(1).uniform(0.0, 0.5, (3, 9)).astype(np.float32)
         rates = [0.0, 0.0, 0.02, 0.1, 1.0, 5.0, 20.0, 100.0, 800.0]
-        return learning(rates, [0.5, 40.0, 2500.0], Dense(weights, delay=2), TripletSTDP(a2_plus=0.01, w_min=-1.0))
+        delays = np.arange(27).reshape(3, 9) + 2 if dendritic else 2
+        rule = TripletSTDP(a2_plus=0.01, w_min=-1.0)
+        return learning(rates, [0.5, 40.0, 2500.0], Dense(weights, delay=delays), rule, dendritic)
 
     reference = final(build(), "reference", 9_000, 300)
     assert reference["learned/state/w"].std() > 0.1

@@ -229,20 +229,23 @@ def additive(pre: set[int], post: set[int], at: list[int], target_first: bool) -
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_pair_stdp_is_that_of_nest(device: str) -> None:
-    """20 pairs of random trains at 30 Hz for 20 s, against stdp_synapse with a dendritic delay of 3 ms, compared every 2 s.
+@pytest.mark.parametrize("weights_of", ["weights", "weights_of_delays"])
+def test_pair_stdp_is_that_of_nest(device: str, weights_of: str) -> None:
+    """20 pairs of random trains at 30 Hz for 20 s, against stdp_synapse with dendritic delays of 3 ms or of 1 to 19 ms, compared every 2 s.
 
     All are equal to 1e-6 but where two events arrived in one step while the weight was at a limit: NEST applies the target's event first, here the
     source's is. By hand, in float64, the one order gives NEST's weights and the other the ones here, and no weight is further from NEST's than the
     two orders are from each other.
     """
-    pairs, steps, delay, tenths = 20, 20_000, 3, 10 if device == "cpu" else 3
-    nest = NEST["weights"][:tenths]
+    pairs, steps, tenths = 20, 20_000, 10 if device == "cpu" else 3
+    nest, each = NEST[weights_of][:tenths], weights_of == "weights_of_delays"
+    delays = NEST["delays"] if each else np.full(pairs, 3, np.int32)
     rule = PairSTDP(a_plus=LEARNING, a_minus=DEPRESSION * LEARNING, w_min=0.0, w_max=1.0)
     sources = {side: SpikeSource(NEST[side][:, 1], NEST[side][:, 0], shape=pairs) for side in ("pre", "post")}
-    learned, pop = Plastic(OneToOne(np.full(pairs, 0.5)), rule), LIF(shape=pairs, v_th=1e6)
+    synapses = OneToOne(np.full(pairs, 0.5), delay=delays if each else 1)
+    learned, pop = Plastic(synapses, rule, dendritic=each), LIF(shape=pairs, v_th=1e6)
     sources["pre"].s_out.connect(learned.s_in)
-    sources["post"].s_out.connect(learned.post_in, delay=delay)
+    sources["post"].s_out.connect(learned.post_in, delay=0 if each else 3)
     learned.a_out.connect(pop.a_in)
     trains = {side: [NEST[side][NEST[side][:, 0] == i, 1] for i in range(pairs)] for side in ("pre", "post")}
     # NEST brings a weight up to date when its source fires: compare just after the last such event of each tenth.
@@ -254,7 +257,7 @@ def test_pair_stdp_is_that_of_nest(device: str) -> None:
             now = rt.get(learned.weights)
             weights[last == step] = np.broadcast_to(now, (tenths, pairs))[last == step]
     assert np.abs(weights[-1] - 0.5).max() > 0.1
-    arrived = [(set(pre.tolist()), set((post + delay).tolist())) for pre, post in zip(*trains.values())]
+    arrived = [(set(pre.tolist()), set((post + d).tolist())) for pre, post, d in zip(*trains.values(), delays)]
     theirs, ours = (
         np.array([additive(*both, at, first) for both, at in zip(arrived, last.T.tolist())]).T
         for first in (True, False)

@@ -310,7 +310,8 @@ class Builder:
         values = {"w_min": -0.5, "w_max": 1.0}
         if hasattr(rule, "on_epoch"):
             values["epoch"] = int(self.rng.integers(1, 8))
-        learned = zoo.Plastic(described, rule(**values), sign=int(self.pick(1, -1)), name=self.name("plastic"))
+        options = {"sign": int(self.pick(1, -1)), "dendritic": bool(self.rng.integers(2)), "name": self.name("plastic")}
+        learned = zoo.Plastic(described, rule(**values), **options)
         self.processes.append(learned)
         out.connect(learned.s_in, delay=int(self.rng.integers(0, 3)))
         watched = next((o for p, o in self.spiking if p is target), None)

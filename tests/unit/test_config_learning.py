@@ -152,6 +152,15 @@ def test_plastic_synapses() -> None:
     assert same_program(LEARNS, join(src, Plastic(synapses, PairSTDP(a_plus=0.01, w_max=0.3), name="syn"), pop))
 
 
+def test_dendritic_delays() -> None:
+    synapses = Sparse(0.1, rule="fixed_in_degree", count=5, delay="1.5 ms")
+    src, pop = PoissonSource(shape=20, rate=20.0, name="src"), LIF(shape=10, name="pop")
+    syn = Plastic(synapses, PairSTDP(a_plus=0.01, w_max=0.3), dendritic=True, name="syn")
+    joined = join(src, syn, pop)
+    assert same_program(LEARNS.replace("sign: 1", "dendritic: true"), joined)
+    assert not same_program(LEARNS, joined)
+
+
 def test_loihi_rule() -> None:
     text = LEARNS.replace(
         "{type: PairSTDP, a_plus: 0.01, w_max: 0.3}", "{type: LoihiRule, dw: 2^-4 * x1 * y0, t_epoch: 4}"
@@ -199,6 +208,7 @@ def test_variables_of_a_rule_begin_with_what_is_given() -> None:
         ("delay: 1.5 ms", "delay: 1.55 ms", "7:77: syn.synapses.delay is '1.55 ms', 15.5 steps of 0.1 ms"),
         ("delay: 1.5 ms", "autapses: false", "7:77: syn.synapses: autapses=False needs equal sizes"),
         ("sign: 1", "sign: 2", "9:5: syn.sign is 2; allowed: 1, -1."),
+        ("sign: 1", "dendritic: 3", "9:5: syn.dendritic is 3; allowed: a bool."),
         ("sign: 1", "sing: 1", "9:5: syn (Plastic) has no argument 'sing'. Did you mean 'sign'?"),
         ("sign: 1", "weights: 1", "9:5: syn (Plastic) has no argument 'weights'."),
         ("  syn:\n", "  a: {type: PairSTDP}\n  syn:\n", "5:7: a: PairSTDP is a plasticity rule; it stands under"),

@@ -10,10 +10,10 @@ import numpy as np
 from procgraph.errors import ParameterError
 from procgraph.processes.synapses.base import Synapse
 from procgraph.processes.synapses.dense import AllToAll
-from procgraph.spec.declare import Data, In, Out
+from procgraph.spec.declare import Data, In, Out, Param
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process
-from procgraph.spec.rules import MODULATOR, Rule
+from procgraph.spec.rules import MAX_DENDRITIC, MODULATOR, Rule
 from procgraph.spec.types import Array, Current, Graded
 
 __all__ = ["Plastic"]
@@ -23,10 +23,11 @@ class Plastic(Process):
     r"""A projection whose weights follow a plasticity rule.
 
     In a step: traces decay; each event of ``s_in`` transmits the present weight (it arrives after the synapse's delay); then ``on_pre`` for the synapses
-    of sources with an event, ``on_post`` for those of targets with an event in ``post_in``; then events join the traces (before ``on_pre`` if the rule
-    is ``joined``); ``on_epoch`` at the end of an epoch. The rule sees events when they have arrived at the synapse: the delay of the channel into
-    ``s_in`` is axonal, that into ``post_in`` is the dendritic one of the target's events, and the delay of a synapse, common or its own, lies between
-    the synapse and ``a_out``. In a batch each lane learns for itself.
+    of sources with an event, ``on_post`` for those of targets with an event in ``post_in``; then events join the traces (before ``on_pre`` if the rule is
+    ``joined``); ``on_epoch`` at the end of an epoch. The rule sees events when they have arrived at the synapse: the delay of the channel into ``s_in`` is axonal, that into ``post_in`` is what
+    the target's events take back to all synapses, and the delay of a synapse, common or its own, lies between the synapse and ``a_out``. With
+    ``dendritic=True`` the target's events take the synapse's own delay as well, on top of the channel's, and the rule sees the target's traces as
+    they were so long ago. In a batch each lane learns for itself.
 
     Args:
         synapses: ``Dense``, ``Sparse``, ``OneToOne``: connectivity, initial weights and delays. It is only a description and stays unconnected.
@@ -39,6 +40,9 @@ class Plastic(Process):
     m = In(Array("float32"), flat=True)
     a_out = Out(Current, flat=True)
     weights = Data("float32", doc="weights now")
+    dendritic = Param(
+        False, dtype="bool", doc="whether each synapse's own delay is dendritic: the target's events take it back, too"
+    )
 
     def __init__(self, synapses: Synapse, rule: Rule, *, sign: int = 1, **options: Any) -> None:
         super().__init__(**options)
@@ -87,6 +91,10 @@ class Plastic(Process):
                 f"{self.label}.m has {n_mod} elements; allowed: one, or one for each of the {n_post} targets."
             )
         rule = self.rule
+        epoch = rule.epoch_steps(dt)
+        if self.values["dendritic"]:
+            self._check_dendritic(attrs, epoch)
+            attrs["dendritic"] = True
         traces = [
             {"name": k, "side": t.side, "mode": t.mode, "decay": float(rule.decay(k, dt))}
             for k, t in rule.traces.items()
@@ -96,11 +104,26 @@ class Plastic(Process):
             "op": "plastic",
             "pattern": attrs["op"],
             "sign": self.sign,
-            "epoch": rule.epoch_steps(dt),
+            "epoch": epoch,
             "traces": traces,
             "rule_process": rule,
             **({"joined": True} if rule.joined else {}),
         }
+
+    def _check_dendritic(self, attrs: Mapping[str, Any], epoch: int) -> None:
+        delays = np.unique(next(attrs[key] for key in ("delay", "delays", "delay_table") if key in attrs))
+        if delays.size and delays[-1] > MAX_DENDRITIC:
+            raise ParameterError(
+                f"{self.label}: its synapses have delays up to {delays[-1]} steps; allowed with dendritic=True: up to "
+                f"{MAX_DENDRITIC}. Give what they have in common to the channels from a_out and into post_in."
+            )
+        flags = [k for k, t in self.rule.traces.items() if t.side == "post" and t.mode == "flag"]
+        between = delays[delays % epoch != 0]
+        if flags and between.size:
+            raise ParameterError(
+                f"{self.label}: {flags[0]} of {self.rule.label} marks events of the target until an epoch of {epoch} steps ends, and "
+                f"a delay is {between[0]} steps; allowed with dendritic=True: multiples of the epoch. Make the epoch shorter."
+            )
 
     def output_bound(self, name: str) -> float:
         return 0.0

@@ -44,11 +44,13 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  const std::string originals[] = {small_network().bytes(), plastic_network(5, 3, 0.3).bytes()};
+  const std::string originals[] = {
+      small_network().bytes(), plastic_network(5, 3, 0.3).bytes(),
+      plastic_network(5, 3, 0.3, {.dendritic = true, .joined = true}).bytes()};
   const long count = argc > 2 ? std::atol(argv[2]) : 20000;
   Sequence random(argc > 3 ? static_cast<std::uint64_t>(std::atol(argv[3])) : 1);
   for (long i = 0; i < count; ++i) {
-    std::string file = originals[i % 2];
+    std::string file = originals[i % 3];
     mutate(file, random);
     run(file);
   }

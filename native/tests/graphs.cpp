@@ -91,34 +91,37 @@ NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int
 }
 
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
-                 const Pairs& pairs, bool joined) {
+                 const Pairs& pairs, Learning learning) {
   NodeSpec node{.name = name, .op = "plastic"};
   node.inputs = {{.name = "s_in", .n = n_pre, .limit = 3},
                  {.name = "post_in", .n = n_post, .limit = 3},
                  {.name = "m_in", .kind = "array", .n = 1, .dtype = "float32"}};
   node.outputs = {{.name = "a_out", .kind = "current", .n = n_post, .scale = 16}};
-  node.attr_count = 12;
+  node.attr_count = learning.dendritic ? 13 : 12;
   node.attrs = [=, pre = b.tensor(pairs.pre), post = b.tensor(pairs.post),
                 w = b.tensor(pairs.weights), d = b.tensor(pairs.delays)](Packer& out) {
     const auto trace = [&](const char* of, const char* side, const char* mode, double decay) {
       out.map(4).text("name", of).text("side", side).text("mode", mode).str("decay").real(decay);
     };
-    const auto function = [&](const std::string& event, const std::vector<const char*>& inputs) {
-      out.map(6).text("event", event).text("kernel", "test_on_" + event).text("hash", "1");
+    const auto function = [&](const std::string& event, const std::vector<const char*>& inputs,
+                              const std::string& kernel = "") {
+      out.map(6).text("event", event).text("kernel", "test_on_" + event + kernel).text("hash", "1");
       out.str("columns").list(0).str("states").list(1).str("w");
       out.str("inputs").list(inputs.size());
       for (const char* input : inputs) out.str(input);
     };
     out.text("pattern", "sparse").field("n_pre", n_pre).field("n_post", n_post);
     out.field("pre", pre).field("post", post).field("weights", w).field("delays", d);
-    out.str("joined").boolean(joined);
+    out.str("joined").boolean(learning.joined);
+    if (learning.dendritic) out.str("dendritic").boolean(true);
     out.field("sign", 1).field("epoch", 7).str("traces").list(3);
     trace("x", "pre", "add", 0.9);
     trace("y", "post", "set", 0.8);
     trace("f", "pre", "flag", 1.0);
     out.str("functions").list(3);
     function("pre", {"y"});
-    function("post", {"x"});
+    if (learning.dendritic) function("post", {"x", "y", "m"}, "_seen_late");
+    if (!learning.dendritic) function("post", {"x"});
     function("epoch", {"f", "y", "m"});
   };
   return node;
@@ -136,7 +139,19 @@ std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int6
   return events;
 }
 
-Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability, bool joined) {
+NodeSpec frames(Builder& b, const std::string& name, const std::vector<float>& values) {
+  NodeSpec node{.name = name, .op = "dense_source"};
+  node.outputs = {{.name = "frame", .kind = "array", .n = 1, .dtype = "float32"}};
+  node.attr_count = 2;
+  const auto count = static_cast<std::int64_t>(values.size());
+  node.attrs = [v = b.tensor(values, {count, 1})](Packer& out) {
+    out.field("values", v).str("cycle").boolean(true);
+  };
+  return node;
+}
+
+Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability,
+                        Learning learning) {
   Builder b;
   Sequence random(9);
   Pairs pairs;
@@ -144,18 +159,21 @@ Builder plastic_network(std::int64_t n, std::int64_t synapses, double probabilit
     pairs.pre.push_back(static_cast<std::int32_t>(random.below(n)));
     pairs.post.push_back(static_cast<std::int32_t>(random.below(n)));
     pairs.weights.push_back(0.3f * random.real() + 0.3f);
-    pairs.delays.push_back(1 + static_cast<std::int32_t>(random.below(3)));
+    pairs.delays.push_back(1 +
+                           static_cast<std::int32_t>(random.below(learning.dendritic ? 30 : 3)));
   }
   const int a = b.node(bernoulli(b, "a", n, probability));
   const int l = b.node(lif(b, "l", n, 0.9f, 0.5f));
-  const int p = b.node(plastic(b, "p", n, n, pairs, joined));
+  const int m = b.node(frames(b, "m", {0.5f, -1.0f, 2.0f, 0.25f, -0.5f}));
+  const int p = b.node(plastic(b, "p", n, n, pairs, learning));
   const int z = b.node(copier(b, "z", n));
   b.join({.src = a, .dst = p});
   b.join({.src = p, .dst = l});
   b.join({.src = l, .dst = p, .in = 1});
+  b.join({.src = m, .dst = p, .in = 2});
   b.join({.src = l, .dst = z});
   b.schedule("emit", p);
-  for (const int node : {a, l, z}) b.schedule(node);
+  for (const int node : {a, l, m, z}) b.schedule(node);
   b.schedule("absorb", p);
   return b;
 }

@@ -30,15 +30,21 @@ NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int
                const std::vector<float>& weights, std::int64_t delay, std::int64_t scale = 16);
 
 /// Sparse synapses that learn from both sides and, every seven steps, from a modulator: `pairs` are
-/// their sources and targets.
+/// their sources and targets. With dendritic delays they see trace and modulator at events of the
+/// target, too.
 struct Pairs {
   std::vector<std::int32_t> pre;
   std::vector<std::int32_t> post;
   std::vector<float> weights;
   std::vector<std::int32_t> delays;
 };
+/// How synapses learn.
+struct Learning {
+  bool dendritic = false;
+  bool joined = false;
+};
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
-                 const Pairs& pairs, bool joined);
+                 const Pairs& pairs, Learning learning);
 
 /// Random events: about `per_tick` a tick, payloads -3 ... 3.
 std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
@@ -46,7 +52,7 @@ std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int6
 
 /// Noise that drives a population through synapses that learn, `synapses` a source on average.
 Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability,
-                        bool joined = false);
+                        Learning learning = {});
 
 /// A Program with a bit of everything, for round trips and the fuzzer.
 Builder small_network();

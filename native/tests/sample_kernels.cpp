@@ -50,7 +50,7 @@ void copy(const pg_kernel_args* a) {
   }
 }
 
-// Functions of a plasticity rule: state w; inputs y, x, and f, y, m.
+// Functions of a plasticity rule: state w; inputs y, x or x, y, m, and f, y, m.
 void on_pre(const pg_kernel_args* a) {
   auto* w = static_cast<float*>(a->states[0]);
   const auto* y = static_cast<const float*>(a->inputs[0]);
@@ -61,6 +61,14 @@ void on_post(const pg_kernel_args* a) {
   auto* w = static_cast<float*>(a->states[0]);
   const auto* x = static_cast<const float*>(a->inputs[0]);
   for (std::int64_t i = 0; i < a->n; ++i) w[i] += 0.02f * x[i];
+}
+
+void on_post_seen_late(const pg_kernel_args* a) {
+  auto* w = static_cast<float*>(a->states[0]);
+  const auto* x = static_cast<const float*>(a->inputs[0]);
+  const auto* y = static_cast<const float*>(a->inputs[1]);
+  const auto* m = static_cast<const float*>(a->inputs[2]);
+  for (std::int64_t i = 0; i < a->n; ++i) w[i] += 0.02f * x[i] * (1.0f - y[i]) + 0.001f * m[i];
 }
 
 void on_epoch(const pg_kernel_args* a) {
@@ -81,5 +89,6 @@ void register_sample_kernels() {
   registry.add("test_copy", "1", {copy, nullptr});
   registry.add("test_on_pre", "1", {on_pre, nullptr});
   registry.add("test_on_post", "1", {on_post, nullptr});
+  registry.add("test_on_post_seen_late", "1", {on_post_seen_late, nullptr});
   registry.add("test_on_epoch", "1", {on_epoch, nullptr});
 }

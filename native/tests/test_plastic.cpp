@@ -39,7 +39,7 @@ TEST(threads_share_synapses_that_learn) {
 }
 
 TEST(threads_share_synapses_that_see_the_events_of_their_step) {
-  const auto joined = plastic_network(600, 20, 0.05, true).load();
+  const auto joined = plastic_network(600, 20, 0.05, {.joined = true}).load();
   check_same(joined, 2, 50);
   const auto learnt = [](const std::shared_ptr<const Program>& program) {
     Engine engine(program, 5, 1);
@@ -52,4 +52,23 @@ TEST(threads_share_synapses_that_see_the_events_of_their_step) {
 
 TEST(threads_share_rows_that_are_not_visited_for_long) {
   check_same(plastic_network(60, 6, 0.005).load(), 1, 9'000);
+}
+
+TEST(threads_share_synapses_that_see_their_targets_late) {
+  check_same(plastic_network(2'000, 40, 0.03, {.dendritic = true}).load(), 1, 150);
+  check_same(plastic_network(600, 20, 0.05, {.dendritic = true}).load(), 3, 50);
+  check_same(plastic_network(60, 6, 0.015, {.dendritic = true}).load(), 1, 9'000);
+  check_same(plastic_network(600, 20, 0.05, {.dendritic = true, .joined = true}).load(), 2, 50);
+}
+
+TEST(what_is_on_its_way_outlasts_a_look) {
+  const auto program = plastic_network(300, 20, 0.05, {.dendritic = true}).load();
+  Engine left_alone(program, 5, 1);
+  left_alone.run(100);
+  Engine looked_at(program, 5, 1);
+  for (int step = 0; step < 100; ++step) {
+    looked_at.run(1);
+    looked_at.read("p", "weights", "");
+  }
+  CHECK(same(left_alone.export_state(), looked_at.export_state()));
 }

@@ -163,11 +163,13 @@ struct RuleFunctionSpec {
   std::vector<std::int32_t> inputs;
 };
 struct PlasticAttrs : SynapseAttrs {
+  static constexpr std::int32_t kMostDendritic = 16'383;  ///< steps of a dendritic delay
   std::variant<DenseAttrs, SparseAttrs, OneToOneAttrs> pattern;
   std::int64_t synapses = 0;
   int sign = 1;
   std::int64_t epoch = 1;
-  bool joined = false;  ///< traces have taken the events of a step when functions see them
+  bool joined = false;     ///< traces have taken the events of a step when functions see them
+  bool dendritic = false;  ///< events of the targets take each synapse's delay back to it
   std::vector<TraceSpec> traces;
   std::vector<RuleFunctionSpec> functions;
 };

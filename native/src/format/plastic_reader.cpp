@@ -121,6 +121,12 @@ Attrs read_plastic(const Field& node, const Field& attrs, const Node& partial,
   out.epoch = attrs.at("epoch").integer(1, INT32_MAX);
   const auto joined = attrs.find("joined");
   out.joined = joined && joined->boolean();
+  const auto dendritic = attrs.find("dendritic");
+  out.dendritic = dendritic && dendritic->boolean();
+  if (out.dendritic && out.delays.largest > PlasticAttrs::kMostDendritic) {
+    attrs.fail(text("has delays up to ", out.delays.largest,
+                    "; allowed for dendritic ones: ", PlasticAttrs::kMostDendritic));
+  }
   Names names;
   for (const auto& column : partial.columns) names.columns.push_back(column.name);
   for (const auto& state : partial.states) names.variables.push_back(state.name);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "synapses/modulator_history.hpp"
 #include "synapses/plastic_synapses.hpp"
 #include "synapses/source_traces.hpp"
 
@@ -21,12 +23,18 @@ struct PlasticLane {
         learnt(static_cast<std::size_t>(attrs.n_pre)),
         worth_(1 + kWorth * learnt.size() / (rows.size() + 1)) {
     for (std::size_t v = 0; v <= node.states.size(); ++v) variables.emplace_back(rows.size());
+    for (const RuleFunctionSpec& function : attrs.functions) {
+      const bool reads = std::count(function.inputs.begin(), function.inputs.end(), -1) > 0;
+      const bool late = attrs.dendritic && function.event == "post";
+      if (reads && late) modulators.emplace(static_cast<std::size_t>(node.inputs[2].n));
+    }
   }
 
   /// All rows are at the end of step `now` - 1.
   void seek(std::int64_t now) {
     sources.seek(now);
     learnt.assign(learnt.size(), now);
+    if (modulators) modulators->restart(now);
   }
 
   /// The next of `count` events of the sources for one of `parts` threads that take turns: few at a
@@ -49,6 +57,8 @@ struct PlasticLane {
   std::vector<PagedArray<float>> variables;  // the weight and others, by place
   SourceTraces sources;
   std::vector<std::int64_t> learnt;  // by source: events before are learnt from
+  /// Where `on_post` reads it, and looks back since its events reach synapses at different times.
+  std::optional<ModulatorHistory> modulators;
 
  private:
   static constexpr std::size_t kWorth = 1000;  // synapses that are worth asking for

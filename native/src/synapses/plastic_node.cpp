@@ -45,6 +45,7 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
     }
   }
   row_cuts_ = cut_evenly(rows, count);
+  if (attrs_.dendritic) past_posts_.resize(static_cast<std::size_t>(attrs_.delays.largest) + 1);
   states.clear();  // kept by place here, exported by number
   const auto add = [&](const std::string& name, Item item) { items_.emplace_back(name, item); };
   add("w", {Item::Kind::variable, 0, synapses});
@@ -60,14 +61,15 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
 }
 
 /// As many as there are threads, but for small nodes, for functions that the caller has to run, and
-/// where sums for each part would take more room than the synapses.
+/// where sums for each part (and past traces) would take more room than the synapses.
 std::size_t PlasticNode::parts_worth(const BuildContext& context) const {
   constexpr std::size_t kSmall = std::size_t{1} << 18;
   if (hosted_) return 1;
   const auto synapses = static_cast<std::size_t>(attrs_.synapses);
   const auto slots = static_cast<std::size_t>(attrs_.delays.largest) + 1;
+  const std::size_t past = attrs_.dendritic ? attrs_.traces.size() : 0;
   const std::size_t sums =
-      std::max<std::size_t>(slots * static_cast<std::size_t>(attrs_.n_post), 1);
+      std::max<std::size_t>((1 + past) * slots * static_cast<std::size_t>(attrs_.n_post), 1);
   const std::size_t room = 1 + std::max(kSmall, 3 * synapses) / sums;
   const std::size_t worth = std::min(room, lanes() * synapses / grain().elements);
   return std::clamp<std::size_t>(worth, 1, static_cast<std::size_t>(context.threads));
@@ -82,6 +84,7 @@ float PlasticNode::initial(std::size_t variable, std::size_t number) const {
 void PlasticNode::reset() {
   RuntimeNode::reset();
   now_ = 0;
+  for (Events& posts : past_posts_) posts.clear(lanes());
   for (auto& part : parts_) part->reset();
   const PlasticRows& rows = synapses_.rows;
   for (auto& lane : lanes_) {
@@ -185,8 +188,11 @@ void PlasticNode::prologue(std::int64_t step) {
   take_events(1, step);
   inputs[2].gather(step);
   now_ = step + 1;
+  if (attrs_.dendritic) past_posts(step) = events_[1];
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
-    if (part(0, lane).full()) settle_lane(lane, step);
+    auto& modulators = lanes_[lane]->modulators;
+    if (part(0, lane).full() || (modulators && modulators->full())) settle_lane(lane, step);
+    if (modulators) modulators->push(modulator(step, lane));
     lanes_[lane]->restart();
   }
 }
@@ -204,10 +210,14 @@ void PlasticNode::run_part(Action action, std::int64_t step, int part) {
   }
 }
 
+const float* PlasticNode::modulator(std::int64_t step, std::size_t lane) {
+  return reinterpret_cast<const float*>(inputs[2].gathered(step, lane));
+}
+
 void PlasticNode::absorb_part(std::int64_t step, std::size_t number) {
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
-    const auto* modulator = reinterpret_cast<const float*>(inputs[2].gathered(step, lane));
-    part(number, lane).absorb(step, {events_[0].of(lane), events_[1].of(lane), modulator});
+    part(number, lane)
+        .absorb(step, {events_[0].of(lane), events_[1].of(lane), modulator(step, lane)});
   }
 }
 

@@ -66,6 +66,7 @@ class PlasticNode final : public RuntimeNode {
   std::size_t parts_worth(const BuildContext& context) const;
   void run_all(Action action, std::int64_t step);
   void take_events(std::size_t input, std::int64_t step);
+  const float* modulator(std::int64_t step, std::size_t lane);
   void absorb_part(std::int64_t step, std::size_t number);
   void end_epoch(std::int64_t step, std::size_t number);
   bool silent(std::int64_t step) const;
@@ -79,6 +80,13 @@ class PlasticNode final : public RuntimeNode {
   }
   void settle() const;
   void settle_lane(std::size_t lane, std::int64_t now) const;
+  template <class Each>
+  void for_past(std::int64_t step, Each&& each) const;
+  void export_seen(std::int64_t step, State& out);
+  void import_seen(std::int64_t step, const StateView& state);
+  Events& past_posts(std::int64_t step) {
+    return past_posts_[static_cast<std::size_t>(step) % past_posts_.size()];
+  }
   void read_lane(const Item& item, std::size_t lane, float* to) const;
   void write_lane(const Item& item, std::size_t lane, const float* from, bool one);
   float initial(std::size_t variable, std::size_t number) const;
@@ -92,6 +100,7 @@ class PlasticNode final : public RuntimeNode {
   std::vector<std::size_t> row_cuts_;                // ranges of rows with about as many synapses
   std::vector<std::pair<std::string, Item>> items_;  // variables, "w" first, then traces
   Events events_[2];                                 // of s_in and post_in
+  std::vector<Events> past_posts_;  // of post_in in the last steps, if delays are dendritic
   std::vector<std::int32_t> index_;
   std::vector<std::int32_t> values_;
   std::int64_t now_ = 0;  // the next step

@@ -25,7 +25,7 @@ PlasticPart::PlasticPart(const Node& node, PlasticLane& lane, std::size_t number
       modulator_each_(node.inputs[2].n != 1),
       sources_(lane.sources, loops),
       targets_(attrs_, loops),
-      pending_(0, 0, 0, loops),
+      pending_(0, 0, 0, 0, loops),
       sums_(static_cast<std::size_t>(slots_) * rows_.targets),
       filled_(static_cast<std::size_t>(slots_)) {
   for (const RuleFunctionSpec& spec : attrs_.functions) {
@@ -35,16 +35,20 @@ PlasticPart::PlasticPart(const Node& node, PlasticLane& lane, std::size_t number
   if (on_post_) {
     for (const std::int32_t input : on_post_->inputs()) {
       kept_place_.push_back(kept_.size());
-      if (!of_source(input)) kept_.push_back(input);
+      if (!of_source(input) && !(input < 0 && lane.modulators)) kept_.push_back(input);
     }
   }
   kept_values_.resize(kept_.size());
   const std::size_t room = rows_.size() / (8 * parts);  // a byte a synapse, in all parts
-  pending_ = PendingEvents(rows_.targets, kept_.size(), room, loops);
+  const std::int32_t reach = attrs_.dendritic ? attrs_.delays.largest : 0;
+  pending_ = PendingEvents(rows_.targets, kept_.size(), room, reach, loops);
+  if (attrs_.dendritic) see_targets_late();
 }
 
 void PlasticPart::reset() {
   targets_.reset();
+  before_.clear();
+  after_.clear();
   forget_due();
   seek(0);
 }
@@ -59,6 +63,11 @@ void PlasticPart::seek(std::int64_t now) {
   pass_begin_ = now;
 }
 
+void PlasticPart::rested(std::int64_t now) {
+  pending_.learnt(now);
+  pass_begin_ = now;
+}
+
 bool PlasticPart::of_source(std::int32_t input) const {
   return input >= 0 && lane_.sources.own(index(input));
 }
@@ -70,17 +79,22 @@ std::uint32_t* PlasticPart::due(std::int64_t step) {
 void PlasticPart::absorb(std::int64_t step, const Events& events) {
   modulator_ = events.modulator;
   targets_.decay();
-  if (attrs_.joined) targets_.join(events.post);
+  keep(before_, step);
+  const auto join = [&] {
+    targets_.join(events.post);
+    keep(after_, step);
+  };
+  if (attrs_.joined) join();
   sweep(events.pre, step);
   visit(events.pre, step);
   note_posts(step, events.post);
-  if (!attrs_.joined) targets_.join(events.post);
+  if (!attrs_.joined) join();
   if (!on_epoch_ && lane_.sources.ends_epoch(step)) targets_.end_epoch();
 }
 
 void PlasticPart::end_epoch(std::int64_t step, std::size_t first_row, std::size_t last_row) {
   rest(first_row, last_row, step);
-  run_on_epoch(first_row, last_row);
+  run_on_epoch(step, first_row, last_row);
   targets_.end_epoch();
 }
 
@@ -104,7 +118,7 @@ void PlasticPart::visit_group(const Arrivals& group, std::int64_t step) {
     const std::int32_t payload = group.payloads[place];
     if (place + 1 < group.elements.size()) prefetch(index(group.elements[place + 1]));
     for_chunks(source, place, [&](const Chunk& chunk) {
-      catch_up(chunk, source);
+      catch_up(chunk, source, step - 1);
       transmit(chunk, step, payload);
       if (on_pre_) run_on_pre(chunk, step, payload);
     });
@@ -155,7 +169,7 @@ void PlasticPart::rest_group(std::span<const std::int32_t> sources, std::int64_t
   sources_.follow(sources, step);
   for (std::size_t place = 0; place < sources.size(); ++place) {
     const std::size_t source = index(sources[place]);
-    for_chunks(source, place, [&](const Chunk& chunk) { catch_up(chunk, source); });
+    for_chunks(source, place, [&](const Chunk& chunk) { catch_up(chunk, source, step); });
     sources_.rest(place, step);
     lane_.learnt[source] = step + 1;
   }
@@ -177,33 +191,36 @@ void PlasticPart::for_chunks(std::size_t source, std::size_t place, Each&& each)
   }
 }
 
-/// Learns from the events of the targets since the row was visited last: first the synapses with
-/// most of them from their oldest, then those with one less, and so on.
-void PlasticPart::catch_up(const Chunk& chunk, std::size_t source) {
+/// Learns from the events of the targets since the row was visited last, up to those of the step
+/// `last`: first the synapses with most of them from their oldest, then those with one less, and so
+/// on.
+void PlasticPart::catch_up(const Chunk& chunk, std::size_t source, std::int64_t last) {
   const std::int64_t since = lane_.learnt[source];
   if (!on_post_ || !pending_.any_since(since)) return;
-  const std::int32_t* post = rows_.post.data() + chunk.first;
+  const PendingEvents::Synapses row{rows_.post.data() + chunk.first, lags(chunk.first)};
   const std::int64_t from = lane_.sources.anchors()[source];
+  const PendingEvents::Window window{since, last, from};
   std::vector<std::size_t>& begins = list_begins_;
   begins.assign(1, 0);
   constexpr std::size_t kRoom = kChunk + 16;
   lists_.resize(std::max(lists_.size(), kRoom));
-  std::size_t count = pending_.newest(post, chunk.n, since, from, lists_.data());
+  std::size_t count = pending_.newest(row, chunk.n, window, lists_.data());
   while (count > 0) {
     const std::size_t begin = begins.back() + count;
     lists_.resize(std::max(lists_.size(), begin + kRoom));
     const std::size_t age = begins.size() - 1;
     const std::uint32_t* list = lists_.data() + begins.back();
     begins.push_back(begin);
-    count = pending_.older(age, post, list, count, since, from, lists_.data() + begin);
+    count = pending_.older(age, row, list, count, window, lists_.data() + begin);
   }
   for (std::size_t age = begins.size() - 1; age-- > 0;) {
-    learn_from(chunk, age, {lists_.data() + begins[age], begins[age + 1] - begins[age]});
+    learn_from(chunk, age, from, {lists_.data() + begins[age], begins[age + 1] - begins[age]});
   }
 }
 
-/// `on_post` for the events of one age of the synapses of a list.
-void PlasticPart::learn_from(const Chunk& chunk, std::size_t age,
+/// `on_post` for the events of one age of the synapses of a list, whose distances are those from
+/// the step `from`.
+void PlasticPart::learn_from(const Chunk& chunk, std::size_t age, std::int64_t from,
                              std::span<const std::uint32_t> synapses) {
   RuleFunction& function = *on_post_;
   const std::size_t n = synapses.size();
@@ -214,8 +231,11 @@ void PlasticPart::learn_from(const Chunk& chunk, std::size_t age,
     if (of_source(input)) {
       const float* history = sources_.history(index(input), chunk.place);
       for (std::size_t k = 0; k < n; ++k) to[k] = history[PendingEvents::distance(list[k])];
+    } else if (input < 0 && lane_.modulators) {
+      recall_modulator(chunk, from, synapses, to);
     } else {
-      pending_.values(age, kept_place_[i], rows_.post.data() + chunk.first, list, n, to);
+      const PendingEvents::Synapses row{rows_.post.data() + chunk.first, lags(chunk.first)};
+      pending_.values(age, kept_place_[i], row, list, n, to);
     }
   }
   for (std::size_t v = 0; v < function.variables().size(); ++v) {
@@ -259,12 +279,12 @@ void PlasticPart::run_on_pre(const Chunk& chunk, std::int64_t step, std::int32_t
     const float value = sources_.seen(index(input), chunk.place, step, payload);
     std::fill_n(function.input(i), chunk.n, value);
   }
-  fill_target_inputs(function, chunk.first, chunk.n);
+  fill_target_inputs(function, seen(), step, chunk.first, chunk.n);
   run(function, chunk.first, chunk.n);
 }
 
 /// `on_epoch` for the synapses of rows whose traces are at their anchors.
-void PlasticPart::run_on_epoch(std::size_t first_row, std::size_t last_row) {
+void PlasticPart::run_on_epoch(std::int64_t step, std::size_t first_row, std::size_t last_row) {
   RuleFunction& function = *on_epoch_;
   std::size_t row = first_row;
   const std::size_t stop = rows_.row_begin[last_row];
@@ -281,24 +301,8 @@ void PlasticPart::run_on_epoch(std::size_t first_row, std::size_t last_row) {
       }
       k = end;
     }
-    fill_target_inputs(function, first, n);
+    fill_target_inputs(function, after_, step, first, n);
     run(function, first, n);
-  }
-}
-
-/// What a function reads of the targets of synapses in consecutive places.
-void PlasticPart::fill_target_inputs(RuleFunction& function, std::size_t first, std::size_t n) {
-  const std::int32_t* post = rows_.post.data() + first;
-  for (std::size_t i = 0; i < function.inputs().size(); ++i) {
-    const std::int32_t input = function.inputs()[i];
-    if (of_source(input)) continue;
-    float* to = function.input(i);
-    if (input < 0 && !modulator_each_) {
-      std::fill_n(to, n, modulator_[0]);
-      continue;
-    }
-    const float* from = input < 0 ? modulator_ : targets_.values(index(input)).data();
-    for (std::size_t k = 0; k < n; ++k) to[k] = from[post[k]];
   }
 }
 
@@ -308,23 +312,6 @@ void PlasticPart::run(RuleFunction& function, std::size_t first, std::size_t n) 
     function.set_variable(v, lane_.variables[function.variables()[v]].data() + first);
   }
   function.call(n);
-}
-
-float PlasticPart::seen_of_target(std::int32_t input, std::size_t target) {
-  if (input >= 0) return targets_.values(index(input))[target];
-  return modulator_[modulator_each_ ? target : 0];
-}
-
-/// The events of the targets wait for their synapses to be visited.
-void PlasticPart::note_posts(std::int64_t step, const Arrivals& post) {
-  if (!on_post_) return;
-  for (const std::int32_t element : post.elements) {
-    const std::size_t target = index(element);
-    for (std::size_t i = 0; i < kept_.size(); ++i) {
-      kept_values_[i] = seen_of_target(kept_[i], target);
-    }
-    pending_.push(target, step, kept_values_);
-  }
 }
 
 }  // namespace procgraph

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "synapses/arrivals.hpp"
+#include "synapses/past_traces.hpp"
 #include "synapses/pending_events.hpp"
 #include "synapses/plastic_lane.hpp"
 #include "synapses/rule_function.hpp"
@@ -30,8 +31,10 @@ class PlasticPart {
 
   /// Traces of the targets and pending output are 0.
   void reset();
-  /// The next step is `now`, and so it is for all rows of the lane.
+  /// The next step is `now`, and so it is for all rows of the lane; no event is on its way.
   void seek(std::int64_t now);
+  /// As that for rows that were brought there: events stay on their way.
+  void rested(std::int64_t now);
 
   /// The events of one step that all parts know.
   struct Events {
@@ -51,6 +54,11 @@ class PlasticPart {
 
   /// A trace of the targets.
   std::vector<float>& trace(std::size_t t) { return targets_.values(t); }
+  /// With dendritic delays, what traces of the targets were before the events of a step joined.
+  PastTraces& unjoined() { return before_; }
+  /// Takes up what `unjoined` was told of an earlier step and its events, which may be on their
+  /// way.
+  void recall(std::int64_t step, const Arrivals& post);
   /// Sums that are due in a step, one for each target.
   std::uint32_t* due(std::int64_t step);
   /// True if nothing is due in `step`. May be asked, and the sums of `step` be taken, while another
@@ -70,6 +78,7 @@ class PlasticPart {
     std::size_t place;  // of the row in the followed group
   };
 
+  void see_targets_late();
   std::size_t slot(std::int64_t step) const { return static_cast<std::size_t>(step % slots_); }
   template <class Each>
   void for_chunks(std::size_t source, std::size_t place, Each&& each);
@@ -78,15 +87,23 @@ class PlasticPart {
   void prefetch(std::size_t source) const;
   void sweep(const Arrivals& pre, std::int64_t step);
   void rest_group(std::span<const std::int32_t> sources, std::int64_t step);
-  void catch_up(const Chunk& chunk, std::size_t source);
-  void learn_from(const Chunk& chunk, std::size_t age, std::span<const std::uint32_t> synapses);
+  const std::int32_t* lags(std::size_t first) const;
+  void catch_up(const Chunk& chunk, std::size_t source, std::int64_t last);
+  void learn_from(const Chunk& chunk, std::size_t age, std::int64_t from,
+                  std::span<const std::uint32_t> synapses);
+  void recall_modulator(const Chunk& chunk, std::int64_t from,
+                        std::span<const std::uint32_t> synapses, float* to) const;
   void transmit(const Chunk& chunk, std::int64_t step, std::int32_t payload);
   void run_on_pre(const Chunk& chunk, std::int64_t step, std::int32_t payload);
-  void run_on_epoch(std::size_t first_row, std::size_t last_row);
+  void run_on_epoch(std::int64_t step, std::size_t first_row, std::size_t last_row);
   bool of_source(std::int32_t input) const;
-  float seen_of_target(std::int32_t input, std::size_t target);
+  void keep(PastTraces& past, std::int64_t step);
+  /// Past traces as `on_pre` and `on_post` read them.
+  PastTraces& seen() { return attrs_.joined ? after_ : before_; }
+  const float* seen_of_targets(std::int32_t input, std::int64_t step);
   void note_posts(std::int64_t step, const Arrivals& post);
-  void fill_target_inputs(RuleFunction& function, std::size_t first, std::size_t n);
+  void fill_target_inputs(RuleFunction& function, const PastTraces& past, std::int64_t step,
+                          std::size_t first, std::size_t n);
   void run(RuleFunction& function, std::size_t first, std::size_t n);
 
   PlasticLane& lane_;
@@ -100,6 +117,9 @@ class PlasticPart {
   bool modulator_each_;
   FollowedTraces sources_;
   TargetTraces targets_;
+  PastTraces before_;  // of steps in which events may be on their way: before these joined,
+  PastTraces after_;  // and after, as `on_epoch` reads them, and all functions if traces join first
+  std::vector<std::int32_t> common_lags_;
   std::optional<RuleFunction> on_pre_;
   std::optional<RuleFunction> on_post_;
   std::optional<RuleFunction> on_epoch_;

@@ -29,7 +29,8 @@ void PlasticNode::settle() const {
 void PlasticNode::settle_lane(std::size_t lane, std::int64_t now) const {
   part(0, lane).rest(0, static_cast<std::size_t>(attrs_.n_pre), now - 1);
   lanes_[lane]->sources.end(now - 1);
-  for (std::size_t p = 0; p < part_count(); ++p) part(p, lane).seek(now);
+  if (lanes_[lane]->modulators) lanes_[lane]->modulators->restart(now);
+  for (std::size_t p = 0; p < part_count(); ++p) part(p, lane).rested(now);
 }
 
 void PlasticNode::read_lane(const Item& item, std::size_t lane, float* to) const {
@@ -108,6 +109,7 @@ State PlasticNode::export_own(std::int64_t step) {
     }
   }
   out.emplace("pending/a_out", std::move(pending));
+  if (attrs_.dendritic) export_seen(step, out);
   return out;
 }
 
@@ -126,6 +128,70 @@ void PlasticNode::import_own(std::int64_t step, const StateView& state) {
       std::memcpy(part(0, lane).due(step + d), from, outputs[0].n() * sizeof *from);
     }
   }
+  if (attrs_.dendritic) import_seen(step, state);
+}
+
+/// Calls `each` for the last steps before `step`, the oldest first, and all lanes, with the place
+/// that the targets of both have in a checkpoint.
+template <class Each>
+void PlasticNode::for_past(std::int64_t step, Each&& each) const {
+  const std::int64_t reach = std::min<std::int64_t>(attrs_.delays.largest, step);
+  for (std::int64_t age = reach - 1; age >= 0; --age) {
+    for (std::size_t lane = 0; lane < lanes(); ++lane) {
+      each(step - 1 - age, lane, (static_cast<std::size_t>(age) * lanes() + lane) * outputs[0].n());
+    }
+  }
+}
+
+/// What there was of the targets in the last steps, by age: of that, events may be on their way.
+void PlasticNode::export_seen(std::int64_t step, State& out) {
+  const std::size_t n = outputs[0].n();
+  const std::vector<std::int64_t> shape{attrs_.delays.largest, static_cast<std::int64_t>(lanes()),
+                                        static_cast<std::int64_t>(n)};
+  Array posts(DType::int32, shape);
+  std::fill_n(posts.as<std::int32_t>(), posts.count(), 0);
+  for_past(step, [&](std::int64_t past, std::size_t lane, std::size_t begin) {
+    const Arrivals events = past_posts(past).of(lane);
+    for (std::size_t e = 0; e < events.elements.size(); ++e) {
+      posts.as<std::int32_t>()[begin + static_cast<std::size_t>(events.elements[e])] =
+          events.payloads[e];
+    }
+  });
+  out.emplace("history/post_in", std::move(posts));
+  for (const auto& [name, item] : items_) {
+    if (item.kind != Item::Kind::target_trace) continue;
+    Array seen(DType::float32, shape);
+    std::fill_n(seen.as<float>(), seen.count(), 0.0f);
+    for_past(step,
+             [&, number = item.number](std::int64_t past, std::size_t lane, std::size_t begin) {
+               std::copy_n(part(0, lane).unjoined().row(number, past), n, seen.as<float>() + begin);
+             });
+    out.emplace(text("seen/", name), std::move(seen));
+  }
+}
+
+void PlasticNode::import_seen(std::int64_t step, const StateView& state) {
+  const std::size_t n = outputs[0].n();
+  for (const auto& [name, item] : items_) {
+    if (item.kind != Item::Kind::target_trace) continue;
+    const auto* from = static_cast<const float*>(state.at(text("seen/", name)).data);
+    for_past(step,
+             [&, number = item.number](std::int64_t past, std::size_t lane, std::size_t begin) {
+               for (std::size_t p = 0; p < part_count(); ++p) {
+                 std::copy_n(from + begin, n, part(p, lane).unjoined().row(number, past));
+               }
+             });
+  }
+  const auto* posts = static_cast<const std::int32_t*>(state.at("history/post_in").data);
+  for_past(step, [&](std::int64_t past, std::size_t lane, std::size_t begin) {
+    if (lane == 0) past_posts(past).clear(lanes());
+    const std::size_t count =
+        loops_.compact(posts + begin, n, 0, INT32_MAX, index_.data(), values_.data());
+    past_posts(past).add(lane, index_.data(), values_.data(), count);
+    for (std::size_t p = 0; p < part_count(); ++p) {
+      part(p, lane).recall(past, past_posts(past).of(lane));
+    }
+  });
 }
 
 }  // namespace procgraph

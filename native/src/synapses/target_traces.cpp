@@ -20,12 +20,15 @@ void TargetTraces::decay() {
 
 void TargetTraces::join(const Arrivals& events) {
   for (std::size_t t = 0; t < values_.size(); ++t) {
-    if (values_[t].empty()) continue;
-    const bool adds = attrs_.traces[t].mode == TraceSpec::Mode::add;
-    for (std::size_t e = 0; e < events.elements.size(); ++e) {
-      float& value = values_[t][static_cast<std::size_t>(events.elements[e])];
-      value = adds ? value + static_cast<float>(events.payloads[e]) : 1.0f;
-    }
+    if (!values_[t].empty()) join(t, events, values_[t].data());
+  }
+}
+
+void TargetTraces::join(std::size_t trace, const Arrivals& events, float* values) const {
+  const bool adds = attrs_.traces[trace].mode == TraceSpec::Mode::add;
+  for (std::size_t e = 0; e < events.elements.size(); ++e) {
+    float& value = values[events.elements[e]];
+    value = adds ? value + static_cast<float>(events.payloads[e]) : 1.0f;
   }
 }
 

@@ -18,6 +18,8 @@ class TargetTraces {
   void reset();
   void decay();
   void join(const Arrivals& events);
+  /// As that for other values of one trace.
+  void join(std::size_t trace, const Arrivals& events, float* values) const;
   void end_epoch();
 
   /// Of one trace, by target; empty for those of the sources.

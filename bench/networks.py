@@ -91,7 +91,7 @@ def networks() -> dict[str, Network]:
             lambda: definitions.brunel(True),
             seconds=1.0,
             warmup=0.1,
-            rate_hz=(31.5, 32.8),
+            rate_hz=(31.0, 32.8),
             target=2.0,
             limit={**constant, "row": 450, "plastic": 10_000},
             heavy={"nest"},

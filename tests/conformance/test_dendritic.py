@@ -40,6 +40,20 @@ class Gated(Rule):
         return {"w": s.w + 0.01 * x.m * x.x * (1.0 - x.y)}
 
 
+class Joined(Gated):
+    """Both functions see the events of their step in the traces."""
+
+    joined = True
+
+    @staticmethod
+    def on_pre(p: Any, d: Any, s: Any, x: Any) -> dict[str, Any]:
+        return {"w": s.w - 0.02 * x.y * x.x}
+
+    @staticmethod
+    def on_post(p: Any, d: Any, s: Any, x: Any) -> dict[str, Any]:
+        return {"w": s.w + 0.03 * x.x * x.y}
+
+
 LIMITS: dict[str, Any] = {"w_min": -5.0, "w_max": 5.0}
 RULES = {
     "pair": PairSTDP(a_plus=0.05, a_minus=0.04, **LIMITS),
@@ -47,6 +61,7 @@ RULES = {
     "reward": RewardSTDP(a_plus=0.05, rate=0.1, epoch=7, **LIMITS),
     "homeostasis": Homeostasis(tau=50.0, epoch=5, **LIMITS),
     "gated": Gated(**LIMITS),
+    "joined": Joined(**LIMITS),
     "loihi": LoihiRule(dw="2^-5 * x1 * y0 - 2^-5 * y1 * x0", **LIMITS),
 }
 
@@ -126,7 +141,7 @@ def test_synapses_of_one_delay_are_a_projection_behind_that_delay(name: str) -> 
     assert all(s[k].tobytes() == states[0][k].tobytes() for s in states for k in states[0])
 
 
-@pytest.mark.parametrize("name", ["triplet", "homeostasis", "gated"])
+@pytest.mark.parametrize("name", ["triplet", "homeostasis", "gated", "joined"])
 @pytest.mark.parametrize("devices", [("cpu", "reference"), ("reference", "cpu"), ("cpu", "cpu")])
 def test_a_checkpoint_holds_what_is_on_its_way(name: str, devices: tuple[str, str], tmp_path: Path) -> None:
     with pg.compile(build(RULES[name], False, N_POST)[0], devices[0], batch=2, threads=3) as first:

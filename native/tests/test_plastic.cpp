@@ -55,7 +55,6 @@ TEST(threads_share_rows_that_are_not_visited_for_long) {
 }
 
 TEST(threads_share_synapses_that_see_their_targets_late) {
-  check_same(plastic_network(2'000, 40, 0.03, {.dendritic = true}).load(), 1, 150);
   check_same(plastic_network(600, 20, 0.05, {.dendritic = true}).load(), 3, 50);
   check_same(plastic_network(60, 6, 0.015, {.dendritic = true}).load(), 1, 9'000);
   check_same(plastic_network(600, 20, 0.05, {.dendritic = true, .joined = true}).load(), 2, 50);

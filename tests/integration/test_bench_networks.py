@@ -60,7 +60,9 @@ def test_brunel_is_joined_as_it_is_defined(module: Any, plastic: bool) -> None:
             synapses = projection.synapses if learns else projection
             assert (synapses.values["rule"], synapses.values["count"]) == ("fixed_in_degree", d["in_degrees"][s])
             assert synapses.values["weights"].item() == pytest.approx(d["weights"][s])
-            assert steps_of(synapses.delay) * 0.1 == pytest.approx(d["delay"])
+            axonal = {c.target.name: steps_of(c.delay) for c in projection.incoming}["s_in"]
+            assert (axonal + steps_of(synapses.delay)) * 0.1 == pytest.approx(d["delay"])
+            assert (axonal > 0) == learns  # the rule sees the source late, as that of the peers does
 
 
 def test_brunel_is_defined_as_it_is_built(module: Any) -> None:

@@ -32,7 +32,7 @@ def test_both_forms_are_one_program() -> None:
 
 def test_output_of_main(capsys: pytest.CaptureFixture[str]) -> None:
     module("main").main(devices="reference")
-    assert f"$ python main.py\n{capsys.readouterr().out}```" in README
+    assert f"$ python examples/quickstart/main.py\n{capsys.readouterr().out}```" in README
 
 
 def test_events_of_the_yaml_form() -> None:

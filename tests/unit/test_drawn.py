@@ -14,7 +14,8 @@ import pytest
 
 import procgraph as pg
 from procgraph.errors import ParameterError
-from procgraph.processes import LIF, Sparse, SpikeSource
+from procgraph.processes import LIF, Plastic, Sparse, SpikeSource
+from procgraph.processes.rules import PairSTDP
 
 SIGMAS = 5.0
 KOLMOGOROV = 3.0  # D sqrt(n) beyond it has a probability of 3e-8
@@ -219,3 +220,19 @@ def test_fixed_total(backend: str) -> None:
     check_binomial(pairs.sum(axis=0), 9000, 1 / 300)
     check_binomial(pairs.reshape(-1), 9000, 1 / (300 * N))
     assert np.trace(joined(backend, rule="fixed_total", count=9000, autapses=False)) == 0
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_weights_that_learn_begin_as_those_that_do_not(backend: str, batch: int) -> None:
+    drawn = pg.LogNormal(-1.0, 0.8, high=2.0)
+    plain, _ = projection(backend, drawn, rule="fixed_probability", p=0.1)
+    source, target = SpikeSource(np.zeros(N, int), np.arange(N), shape=N), LIF(shape=N, v_th=1e9, name="target")
+    described = Sparse(drawn, n_pre=N, n_post=N, rule="fixed_probability", p=0.1)
+    learned = Plastic(described, PairSTDP(w_max=3.0), name="synapses")
+    source.s_out.connect(learned.s_in)
+    target.s_out.connect(learned.post_in)
+    learned.a_out.connect(target.a_in)
+    with pg.compile(pg.Graph(target, dt=DT, seed=7), backend, batch=batch) as rt:
+        rt.run(steps=5)
+        weights = np.asarray(rt.get("synapses.weights"))
+    assert np.array_equal(weights.reshape(batch, -1), np.broadcast_to(plain.ravel(), (batch, plain.size)))

@@ -61,11 +61,13 @@ void PlasticNode::write_lane(const Item& item, std::size_t lane, const float* fr
   for (std::size_t p = 0; p < part_count(); ++p) set(part(p, lane).trace(item.number));
 }
 
-/// Weights of a single lane have the shape of the initial ones.
+/// Weights of a single lane have the shape of the initial ones, unless these are one for all or
+/// drawn.
 Array PlasticNode::read_parameter(std::string_view section, std::string_view name) const {
   const Item& item = item_of(section, name);
   settle();
-  const bool shaped = section == "weights" && lanes() == 1 && attrs_.weights->count != 1;
+  const bool shaped = section == "weights" && lanes() == 1 &&
+                      static_cast<std::size_t>(attrs_.weights->count) == item.n;
   const std::vector<std::int64_t> flat{static_cast<std::int64_t>(lanes()),
                                        static_cast<std::int64_t>(item.n)};
   Array out(DType::float32, shaped ? attrs_.weights->shape : flat);

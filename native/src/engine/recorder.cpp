@@ -18,7 +18,7 @@ void Recorder::sample(std::int64_t step) {
   if ((step + 1) % every_ != 0) return;
   if (state_ != nullptr) {
     steps_.push_back(step);
-    const std::size_t size = state_->bytes(node_->lanes());
+    const std::size_t size = state_->bytes();
     samples_.resize(samples_.size() + size);
     node_->read_state(*state_, samples_.data() + samples_.size() - size);
     return;

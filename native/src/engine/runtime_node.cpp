@@ -7,11 +7,11 @@ namespace procgraph {
 namespace {
 
 /// The initial values of all lanes, of which there may be one for all elements.
-Buffer<std::byte> initial(const StateColumn& state, std::size_t lanes) {
+Buffer<std::byte> initial(const StateColumn& state) {
   const std::size_t item = item_size(state.spec->dtype);
   const bool common = state.spec->values->count == 1;
-  Buffer<std::byte> values(state.bytes(lanes));
-  for (std::size_t i = 0; i < lanes * state.n; ++i) {
+  Buffer<std::byte> values(state.bytes());
+  for (std::size_t i = 0; i < state.count(); ++i) {
     const std::size_t from = common ? 0 : i % state.n;
     std::memcpy(values.data() + i * item, state.spec->values->data + from * item, item);
   }
@@ -27,7 +27,7 @@ RuntimeNode::RuntimeNode(const Node& spec, const BuildContext& context)
   if (spec.is_host()) return;  // its states belong to the host
   for (const auto& state : spec.states) {
     const auto n = static_cast<std::size_t>(spec.state_size(state));
-    states.push_back({&state, n, Buffer<std::byte>(lanes_ * n * item_size(state.dtype))});
+    states.emplace_back(state, n, lanes_);
   }
 }
 
@@ -54,7 +54,7 @@ void RuntimeNode::reset() {
     for (Channel* channel : input.channels) channel->reset();
   }
   for (Output& output : outputs) output.reset();
-  for (StateColumn& state : states) put_state(state, initial(state, lanes_).data());
+  for (StateColumn& state : states) put_state(state, initial(state).data());
   clock_.ticks = 0;
   spent = 0;
 }

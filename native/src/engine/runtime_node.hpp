@@ -9,6 +9,7 @@
 #include "engine/buffer.hpp"
 #include "engine/cuts.hpp"
 #include "engine/ports.hpp"
+#include "engine/state_column.hpp"
 #include "kernels/isa.hpp"
 #include "procgraph/engine.hpp"
 #include "procgraph/program.hpp"
@@ -40,14 +41,6 @@ struct BuildContext {
   const Isa& isa;
   KernelRegistry& kernels;
   int threads = 1;  ///< at most
-};
-
-/// State variable of all lanes.
-struct StateColumn {
-  const NamedTensor* spec;
-  std::size_t n;  ///< values of one lane
-  Buffer<std::byte> data;
-  std::size_t bytes(std::size_t lanes) const { return lanes * n * item_size(spec->dtype); }
 };
 
 /// A node with its ports, clock and state. The engine calls each action once a step.
@@ -125,14 +118,14 @@ class RuntimeNode {
   virtual const Draw* draw() const { return nullptr; }
   /// Copies a state as it is after the last tick, all lanes.
   virtual void read_state(const StateColumn& state, std::byte* out) const {
-    std::memcpy(out, state.data.data(), state.bytes(lanes_));
+    state.read(out);
   }
   /// Copies a state as it is kept; export_own() says how old that is where it is not up to date.
   virtual void copy_state(const StateColumn& state, std::byte* out) const {
     read_state(state, out);
   }
   virtual void put_state(StateColumn& state, const std::byte* values) {
-    std::memcpy(state.data.data(), values, state.bytes(lanes_));
+    state.write(values);
   }
   /// Does what was put off, before a state is set.
   virtual void catch_up() {}

@@ -27,11 +27,11 @@ class Argmax final : public RuntimeNode {
 
  private:
   std::uint32_t* values(std::size_t state) {
-    return reinterpret_cast<std::uint32_t*>(states[state].data.data());
+    return reinterpret_cast<std::uint32_t*>(states[state].at(0));
   }
 
   void decide(std::int64_t step, std::size_t lane, std::int32_t* counts) {
-    auto& decision = reinterpret_cast<std::int32_t*>(states[1].data.data())[lane];
+    auto& decision = reinterpret_cast<std::int32_t*>(states[1].at(0))[lane];
     const std::int32_t* best = std::max_element(counts, counts + inputs[0].n());
     if (*best > 0) {
       decision = static_cast<std::int32_t>(best - counts);

@@ -184,8 +184,7 @@ void ElementwisePart::aim_fixed(const Span& span) {
     point(i, core_.columns.all()[i].data->data() + span.begin, kItem);
   }
   for (std::size_t i = 0; i < core_.states.size(); ++i) {
-    const std::size_t element = span.lane * core_.n + span.begin;
-    point(first_state_ + i, core_.states[i].data.data() + element * kItem, kItem);
+    point(first_state_ + i, core_.states[i].at(span.lane * core_.n + span.begin), kItem);
   }
 }
 

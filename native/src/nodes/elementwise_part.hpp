@@ -58,6 +58,8 @@ class alignas(kLineBytes) ElementwisePart {
 
   ElementwisePart(ElementwiseCore& core, std::vector<Span> spans);
 
+  const std::vector<Span>& spans() const { return spans_; }
+
   /// Pulls what is due; at a tick computes and emits.
   void run(std::int64_t step, bool ticks);
 

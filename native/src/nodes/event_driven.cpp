@@ -33,7 +33,7 @@ class EventDriven final : public RuntimeNode {
         index_(kChunk + 16),
         payload_(kChunk + 16) {
     for (Input& input : inputs) input.wants_marks = true;
-    for (StateColumn& state : states) state.data = {};  // in the records
+    for (StateColumn& state : states) state.release();  // in the records
     for (std::size_t o = 0; o < outputs.size(); ++o) {
       for (std::int32_t c = 0; c < outputs[o].port().components; ++c) {
         components_.push_back({&outputs[o], c * spec.n});

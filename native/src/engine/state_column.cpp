@@ -1,0 +1,51 @@
+#include "engine/state_column.hpp"
+
+#include <algorithm>
+
+#include "engine/lines.hpp"
+
+namespace procgraph {
+namespace {
+
+/// More than processors read ahead: 20 lines on Intel's.
+constexpr std::size_t kApart = 32 * kLineBytes;
+
+}  // namespace
+
+StateColumn::StateColumn(const NamedTensor& name, std::size_t size, std::size_t lanes)
+    : spec(&name), n(size), count_(lanes * size), runs_{{0, 0}}, data_(bytes()) {}
+
+void StateColumn::keep_apart(const std::vector<std::size_t>& places) {
+  std::vector<Run> runs{{0, 0}};
+  for (const std::size_t place : places) {
+    const std::size_t end = runs.back().offset + (place - runs.back().first) * item();
+    runs.push_back({place, (end + kLineBytes - 1) / kLineBytes * kLineBytes + kApart});
+  }
+  if (runs.size() == 1 && runs_.size() == 1) return;
+  Buffer<std::byte> values(bytes());
+  read(values.data());
+  runs_ = std::move(runs);
+  data_ = Buffer<std::byte>(runs_.back().offset + run_bytes(runs_.size() - 1));
+  write(values.data());
+}
+
+std::byte* StateColumn::at(std::size_t place) {
+  const auto after = std::upper_bound(runs_.begin(), runs_.end(), place,
+                                      [](std::size_t x, const Run& run) { return x < run.first; });
+  const Run& run = *(after - 1);
+  return data_.data() + run.offset + (place - run.first) * item();
+}
+
+void StateColumn::read(std::byte* out) const {
+  for (std::size_t r = 0; r < runs_.size(); ++r) {
+    std::memcpy(out + runs_[r].first * item(), data_.data() + runs_[r].offset, run_bytes(r));
+  }
+}
+
+void StateColumn::write(const std::byte* values) {
+  for (std::size_t r = 0; r < runs_.size(); ++r) {
+    std::memcpy(data_.data() + runs_[r].offset, values + runs_[r].first * item(), run_bytes(r));
+  }
+}
+
+}  // namespace procgraph

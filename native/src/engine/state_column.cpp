@@ -1,14 +1,19 @@
 #include "engine/state_column.hpp"
 
 #include <algorithm>
-
-#include "engine/lines.hpp"
+#include <cstdint>
+#include <utility>
 
 namespace procgraph {
 namespace {
 
-/// More than processors read ahead: 20 lines on Intel's.
-constexpr std::size_t kApart = 32 * kLineBytes;
+/// More than processors read ahead (20 lines on Intel's). A whole page, so that the lower bits of
+/// addresses stay: where these are alike for two states, a load waits for a store to the other.
+constexpr std::size_t kApart = 4096;
+
+std::size_t in_page(const std::byte* at) {
+  return reinterpret_cast<std::uintptr_t>(at) % kApart;
+}
 
 }  // namespace
 
@@ -18,14 +23,16 @@ StateColumn::StateColumn(const NamedTensor& name, std::size_t size, std::size_t 
 void StateColumn::keep_apart(const std::vector<std::size_t>& places) {
   std::vector<Run> runs{{0, 0}};
   for (const std::size_t place : places) {
-    const std::size_t end = runs.back().offset + (place - runs.back().first) * item();
-    runs.push_back({place, (end + kLineBytes - 1) / kLineBytes * kLineBytes + kApart});
+    runs.push_back({place, place * item() + runs.size() * kApart});
   }
   if (runs.size() == 1 && runs_.size() == 1) return;
   Buffer<std::byte> values(bytes());
   read(values.data());
+  const std::size_t begin = in_page(data_.data() + runs_[0].offset);
+  data_ = Buffer<std::byte>(bytes() + runs.size() * kApart);
+  const std::size_t shift = (begin + kApart - in_page(data_.data())) % kApart;
+  for (Run& run : runs) run.offset += shift;
   runs_ = std::move(runs);
-  data_ = Buffer<std::byte>(runs_.back().offset + run_bytes(runs_.size() - 1));
   write(values.data());
 }
 

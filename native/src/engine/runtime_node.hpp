@@ -117,16 +117,12 @@ class RuntimeNode {
   /// Null unless what the node emits in a step depends on nothing but the step.
   virtual const Draw* draw() const { return nullptr; }
   /// Copies a state as it is after the last tick, all lanes.
-  virtual void read_state(const StateColumn& state, std::byte* out) const {
-    state.read(out);
-  }
+  virtual void read_state(const StateColumn& state, std::byte* out) const { state.read(out); }
   /// Copies a state as it is kept; export_own() says how old that is where it is not up to date.
   virtual void copy_state(const StateColumn& state, std::byte* out) const {
     read_state(state, out);
   }
-  virtual void put_state(StateColumn& state, const std::byte* values) {
-    state.write(values);
-  }
+  virtual void put_state(StateColumn& state, const std::byte* values) { state.write(values); }
   /// Does what was put off, before a state is set.
   virtual void catch_up() {}
   /// Makes the outputs of `step` readable where fusion has skipped them.

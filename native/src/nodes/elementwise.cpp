@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
@@ -61,7 +60,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     } else {
       divide_evenly(static_cast<std::size_t>(threads));
     }
-    keep_threads_apart();
+    for (StateColumn& state : states) state.keep_apart(borders(core_, parts_, threads_));
     list_found();
   }
 
@@ -328,21 +327,6 @@ class Elementwise final : public RuntimeNode, private Draw {
       from = stop;
     }
     parts_.push_back(std::make_unique<ElementwisePart>(core_, std::move(spans)));
-  }
-
-  void keep_threads_apart() {
-    std::map<std::size_t, std::size_t> owners;  // of the elements from a place on
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      const std::size_t owner = threads_.empty() ? p : static_cast<std::size_t>(threads_[p]);
-      for (const auto& [lane, begin, end] : parts_[p]->spans()) {
-        owners[lane * core_.n + begin] = owner;
-      }
-    }
-    std::vector<std::size_t> places;
-    for (auto at = owners.begin(); std::next(at) != owners.end(); ++at) {
-      if (std::next(at)->second != at->second) places.push_back(std::next(at)->first);
-    }
-    for (StateColumn& state : states) state.keep_apart(places);
   }
 
   static std::size_t chunks_in(std::size_t n) { return (n + kChunk - 1) / kChunk; }

@@ -1,6 +1,7 @@
 #include "nodes/elementwise_part.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "engine/channel.hpp"
@@ -347,6 +348,23 @@ void ElementwisePart::add_found(std::size_t component, std::vector<EventRing::Ap
     if (emitter.first + spans_[s].begin == 0) continue;
     to.push_back({spans_[s].lane, &emitter.pending[s], spans_.size(), emitter.steps});
   }
+}
+
+std::vector<std::size_t> borders(const ElementwiseCore& core,
+                                 const std::vector<std::unique_ptr<ElementwisePart>>& parts,
+                                 const std::vector<int>& threads) {
+  std::map<std::size_t, std::size_t> owners;  // of the elements from a place on
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const std::size_t owner = threads.empty() ? p : static_cast<std::size_t>(threads[p]);
+    for (const auto& [lane, begin, end] : parts[p]->spans()) {
+      owners[lane * core.n + begin] = owner;
+    }
+  }
+  std::vector<std::size_t> places;
+  for (auto at = owners.begin(), next = std::next(at); next != owners.end(); at = next++) {
+    if (next->second != at->second) places.push_back(next->first);
+  }
+  return places;
 }
 
 }  // namespace procgraph

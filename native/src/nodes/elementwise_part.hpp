@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/lines.hpp"
@@ -152,5 +153,11 @@ class alignas(kLineBytes) ElementwisePart {
   std::vector<std::size_t> moving_;  // numbers of the pointers that move: columns, then all others
   std::size_t moving_columns_ = 0;
 };
+
+/// Places, lane * n + element, from which on elements belong to another thread than those before.
+/// `threads` holds one for each part, or nothing if any thread may run any.
+std::vector<std::size_t> borders(const ElementwiseCore& core,
+                                 const std::vector<std::unique_ptr<ElementwisePart>>& parts,
+                                 const std::vector<int>& threads);
 
 }  // namespace procgraph

@@ -163,8 +163,11 @@ def synapse_count(node: Node) -> int:
 def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tuple[float, int]:
     """Largest sum of absolute weights at one target, and the largest number of synapses there."""
     a = node.attrs
+    if node.pattern == "sparse" and "rule" not in a:
+        given = (a["weights"] if weights is None else weights).reshape(-1)
+        return _listed_load(a["post"], np.broadcast_to(given, a["post"].size), node.outputs[0].n)
     given = a["weights"] if weights is None or not weights.size else weights
-    w = np.abs((a["weight_table"] if "weight_table" in a and not given.size else given).astype(np.float64))
+    w = _magnitudes(a["weight_table"] if "weight_table" in a and not given.size else given)
     if "rule" in a:
         return _rule_load(a, w)
     if node.pattern == "dense":
@@ -174,9 +177,18 @@ def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tupl
     if node.pattern == "one_to_one":
         return float(w.max(initial=0.0)), 1
     synapses = expand(node, weights)
-    n_post = node.outputs[0].n
-    terms = np.bincount(synapses.post, minlength=n_post)
-    total = np.bincount(synapses.post, weights=np.abs(synapses.weight.astype(np.float64)), minlength=n_post)
+    return _listed_load(synapses.post, synapses.weight, node.outputs[0].n)
+
+
+def _magnitudes(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    w = weights.astype(np.float64)
+    return np.abs(w, out=w)
+
+
+def _listed_load(post: NDArray[Any], weights: NDArray[np.float32], n_post: int) -> tuple[float, int]:
+    places = post.astype(np.intp)  # once: bincount would do it each time
+    terms = np.bincount(places, minlength=n_post)
+    total = np.bincount(places, weights=_magnitudes(weights), minlength=n_post)
     return float(total.max(initial=0.0)), int(terms.max(initial=0))
 
 

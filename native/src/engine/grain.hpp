@@ -10,6 +10,7 @@ struct Grain {
   double nanoseconds;    ///< that a parallel phase has to save; waking and waiting cost about 500
   double moved;          ///< of a tick that may leave the thread which has delivered its sums
   double late;           ///< the most of a thread's share that such a tick may be
+  std::size_t apart;     ///< elements of a thread in a row, on average, that lie apart from others
 };
 
 /// The usual grain; with PROCGRAPH_DIVIDE set all that can be shared is, so that tests reach it

@@ -50,8 +50,8 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1}
-                                                    : Grain{1, 0, 0, 1};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1, 256}
+                                                    : Grain{1, 0, 0, 1, 0};
 }
 
 Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)

@@ -20,8 +20,8 @@ class StateColumn {
   std::size_t count() const { return count_; }
   std::size_t bytes() const { return count_ * item(); }
   /// Moves the values so that those from each of these places on, in ascending order, lie apart
-  /// from those before: what another thread works on, or a processor that reads ahead beyond the
-  /// last element of its thread takes lines from the other, in each step.
+  /// from those before. For what different threads work on: a processor reads ahead beyond the last
+  /// element of its thread, and would take lines from the other in each step.
   void keep_apart(const std::vector<std::size_t>& places);
   /// Where the values from a place on lie, up to the next that lies apart.
   std::byte* at(std::size_t place);

@@ -60,7 +60,7 @@ class Elementwise final : public RuntimeNode, private Draw {
     } else {
       divide_evenly(static_cast<std::size_t>(threads));
     }
-    for (StateColumn& state : states) state.keep_apart(borders(core_, parts_, threads_));
+    keep_threads_apart();
     list_found();
   }
 
@@ -327,6 +327,13 @@ class Elementwise final : public RuntimeNode, private Draw {
       from = stop;
     }
     parts_.push_back(std::make_unique<ElementwisePart>(core_, std::move(spans)));
+  }
+
+  /// Not where the lanes of a batch are cut into so many short pieces that gaps cost more.
+  void keep_threads_apart() {
+    std::vector<std::size_t> places = borders(core_, parts_, threads_);
+    if (lanes() * core_.n < places.size() * grain().apart) places.clear();
+    for (StateColumn& state : states) state.keep_apart(places);
   }
 
   static std::size_t chunks_in(std::size_t n) { return (n + kChunk - 1) / kChunk; }

@@ -162,7 +162,35 @@ void register_kernel(const std::string& name, const std::string& hash, py::objec
                                 {nullptr, std::make_shared<const KernelCallback>(call)});
 }
 
+/// A Python object of bytes, which nobody can change.
+class HeldBytes : public Storage {
+ public:
+  explicit HeldBytes(py::bytes object)
+      : object_(std::move(object)), data_(static_cast<std::string_view>(object_)) {}
+  ~HeldBytes() override {
+    const py::gil_scoped_acquire gil;
+    object_.release().dec_ref();
+  }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+
+  std::span<const std::byte> bytes() const override {
+    return std::as_bytes(std::span<const char>(data_));
+  }
+  bool aligned() const {
+    return reinterpret_cast<std::uintptr_t>(data_.data()) % Program::kAlignment == 0;
+  }
+
+ private:
+  py::bytes object_;
+  std::string_view data_;
+};
+
 std::shared_ptr<const Program> from_bytes(const py::buffer& data) {
+  if (py::isinstance<py::bytes>(data)) {
+    auto held = std::make_unique<HeldBytes>(py::reinterpret_borrow<py::bytes>(data));
+    if (held->aligned()) return Program::from_storage(std::move(held));
+  }
   const py::buffer_info info = data.request();
   const auto size = static_cast<std::size_t>(info.size * info.itemsize);
   return Program::from_bytes({static_cast<const std::byte*>(info.ptr), size});

@@ -15,6 +15,8 @@ from procgraph.ir.philox import feistel, philox, pick, words_of
 
 __all__ = ["SynapseList", "binomial_table", "expand", "rule_size", "synapse_count", "synapse_load"]
 
+LOAD_PIECE = 2**16  # synapses whose numbers stay in the caches while they are added up
+
 
 class SynapseList(NamedTuple):
     """Source and target element, weight and delay of every synapse, in the node's own order."""
@@ -160,35 +162,39 @@ def synapse_count(node: Node) -> int:
     return node.inputs[0].n * (1 if node.pattern == "one_to_one" else node.outputs[0].n)
 
 
-def synapse_load(node: Node, weights: NDArray[np.float32] | None = None) -> tuple[float, int]:
-    """Largest sum of absolute weights at one target, and the largest number of synapses there."""
+def synapse_load(node: Node, weights: NDArray[np.float32] | None = None, room: float = 0.0) -> tuple[float, int]:
+    """Largest sum of absolute weights at one target, each counted as ``room`` at least, and the largest number of synapses there."""
     a = node.attrs
     if node.pattern == "sparse" and "rule" not in a:
         given = (a["weights"] if weights is None else weights).reshape(-1)
-        return _listed_load(a["post"], np.broadcast_to(given, a["post"].size), node.outputs[0].n)
-    given = a["weights"] if weights is None or not weights.size else weights
-    w = _magnitudes(a["weight_table"] if "weight_table" in a and not given.size else given)
+        return _listed_load(a["post"], np.broadcast_to(given, a["post"].size), room, node.outputs[0].n)
+    if weights is None or not weights.size:
+        weights = a["weight_table"] if "weight_table" in a else a["weights"]
+    if node.op == "conv2d":
+        synapses = expand(node, weights)
+        return _listed_load(synapses.post, synapses.weight, room, node.outputs[0].n)
+    w = _magnitudes(weights, room)
     if "rule" in a:
         return _rule_load(a, w)
     if node.pattern == "dense":
         return float(w.sum(axis=1).max(initial=0.0)), int(a["n_pre"])
     if node.pattern == "all_to_all":
         return float(w[0]) * int(a["n_pre"]), int(a["n_pre"])
-    if node.pattern == "one_to_one":
-        return float(w.max(initial=0.0)), 1
-    synapses = expand(node, weights)
-    return _listed_load(synapses.post, synapses.weight, node.outputs[0].n)
+    return float(w.max(initial=0.0)), 1
 
 
-def _magnitudes(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+def _magnitudes(weights: NDArray[np.float32], room: float) -> NDArray[np.float64]:
     w = weights.astype(np.float64)
-    return np.abs(w, out=w)
+    return np.maximum(np.abs(w, out=w), np.float32(room), out=w)
 
 
-def _listed_load(post: NDArray[Any], weights: NDArray[np.float32], n_post: int) -> tuple[float, int]:
-    places = post.astype(np.intp)  # once: bincount would do it each time
-    terms = np.bincount(places, minlength=n_post)
-    total = np.bincount(places, weights=_magnitudes(weights), minlength=n_post)
+def _listed_load(post: NDArray[Any], weights: NDArray[np.float32], room: float, n_post: int) -> tuple[float, int]:
+    terms, total = np.zeros(n_post, np.int64), np.zeros(n_post)
+    piece = max(LOAD_PIECE, n_post)
+    for first in range(0, post.size, piece):
+        places = post[first : first + piece].astype(np.intp)  # once: bincount would do it each time
+        terms += np.bincount(places, minlength=n_post)
+        total += np.bincount(places, weights=_magnitudes(weights[first : first + piece], room), minlength=n_post)
     return float(total.max(initial=0.0)), int(terms.max(initial=0))
 
 

@@ -45,20 +45,21 @@ def _pad(n: int) -> int:
 
 def write_container(header: dict[str, Any], store: TensorStore) -> bytes:
     """The file's bytes; ``header`` gets the key ``tensors``."""
+    checksums = [zlib.crc32(array.data) if array.size else 0 for array in store.tensors]
     packed = b""
     start = 0
     # Offsets stand in the header, whose length depends on them: two or three rounds settle it.
     for _ in range(8):
         offset = start
         table = []
-        for array in store.tensors:
+        for array, checksum in zip(store.tensors, checksums):
             table.append(
                 {
                     "dtype": array.dtype.name,
                     "shape": list(array.shape),
                     "offset": offset,
                     "nbytes": array.nbytes,
-                    "crc": zlib.crc32(array.data) if array.size else 0,
+                    "crc": checksum,
                 }
             )
             offset += array.nbytes + _pad(array.nbytes)
@@ -67,13 +68,13 @@ def write_container(header: dict[str, Any], store: TensorStore) -> bytes:
         if wanted == start:
             break
         start = wanted
-    chunks = [
+    chunks: list[Any] = [
         _FIXED.pack(MAGIC, VERSION, zlib.crc32(packed), len(packed), offset),
         packed,
         b"\0" * _pad(_FIXED.size + len(packed)),
     ]
     for array in store.tensors:
-        chunks += [array.tobytes(), b"\0" * _pad(array.nbytes)]
+        chunks += [array.data, b"\0" * _pad(array.nbytes)]
     return b"".join(chunks)
 
 

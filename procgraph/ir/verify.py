@@ -73,6 +73,14 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
         wanted = 3 if node.op == "plastic" else 1
         if len(node.inputs) != wanted or len(node.outputs) != 1:
             yield f"synapse {node.name!r} has {len(node.inputs)} inputs and {len(node.outputs)} outputs; wanted {wanted} and 1"
+        else:
+            yield from _synapse_sizes(node)
+
+
+def _synapse_values(ir: SpikeIR) -> Iterator[str]:
+    """Looks at every synapse that is listed."""
+    for node in ir.nodes:
+        if not node.is_synapse:
             continue
         low, high = node.delays
         if not 0 <= low <= high <= MAX_DELAY:
@@ -89,7 +97,10 @@ def _synapses(ir: SpikeIR) -> Iterator[str]:
                 yield f"synapse {node.name!r}: {table} must be 65536 finite values of a rule"
         if weights.dtype != np.float32 or not np.isfinite(weights).all():
             yield f"synapse {node.name!r}: weights must be finite float32"
-        yield from _synapse_sizes(node)
+        if node.pattern == "sparse" and "rule" not in node.attrs:
+            pre, post, n_in, n_out = node.attrs["pre"], node.attrs["post"], node.inputs[0].n, node.outputs[0].n
+            if pre.size and (pre.min() < 0 or pre.max() >= n_in or post.min() < 0 or post.max() >= n_out):
+                yield f"synapse {node.name!r}: an index lies outside {n_in} sources or {n_out} targets"
 
 
 def _synapse_sizes(node: Node) -> Iterator[str]:
@@ -103,8 +114,6 @@ def _synapse_sizes(node: Node) -> Iterator[str]:
         pre, post = a["pre"], a["post"]
         if pre.shape != post.shape or a["weights"].size not in (1, pre.size):
             yield f"{what}: {pre.size} sources, {post.size} targets, {a['weights'].size} weights do not belong together"
-        elif pre.size and (pre.min() < 0 or pre.max() >= n_in or post.min() < 0 or post.max() >= n_out):
-            yield f"{what}: an index lies outside {n_in} sources or {n_out} targets"
     if node.pattern == "sparse" and a.get("rule") == "distance":
         wrong = check_distance(a)
         if wrong is not None:
@@ -174,13 +183,15 @@ def _final(ir: SpikeIR) -> Iterator[str]:
 RULES: tuple[Callable[[SpikeIR], Iterator[str]], ...] = (_nodes, _synapses, _channels)
 
 
-def verify(ir: SpikeIR, final: bool = False) -> None:
-    """Check the rules; ``final`` adds those that hold after the last pass.
+def verify(ir: SpikeIR, final: bool = False, values: bool = True) -> None:
+    """Check the rules; ``final`` adds those that hold after the last pass. Without ``values``, those of single synapses are left out.
 
     Raises:
         ProgramFormatError: lists every broken rule.
     """
     problems: list[Any] = [p for rule in RULES for p in rule(ir)]
+    if values and not problems:
+        problems = list(_synapse_values(ir))
     if final and not problems:
         problems = list(_final(ir))
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import procgraph as pg
+from procgraph import _native
 from procgraph.errors import (
     ConnectionError,
     CycleError,
@@ -194,6 +196,22 @@ def test_a_process_without_a_model() -> None:
 
     with pytest.raises(ProcgraphError, match=r"has no model.*class OrphanModel\(pg.PythonModel, process=Orphan\)"):
         compiled(Orphan(shape=3))
+
+
+def test_the_engine_keeps_the_bytes_it_reads() -> None:
+    source, target = PoissonSource(shape=4, rate=1.0), LIF(shape=4)
+    source >> Dense(np.eye(4), name="synapses") >> target
+    program = pg.compile(pg.Graph(source, target, dt=0.1, seed=1)).program.data
+    data, shifted = bytearray(program), bytes(program)
+    read = [_native.Program.from_bytes(x) for x in (data, shifted, memoryview(b"x" + program)[1:])]
+    data[:] = bytes(len(data))
+    del shifted, program
+    gc.collect()
+    engines = [_native.Engine(x) for x in read]
+    del read
+    for engine in engines:
+        engine.run(50)
+        assert np.array_equal(engine.read("synapses", "weights", "weights").reshape(4, 4), np.eye(4))
 
 
 @pytest.mark.parametrize("device", ["cpu", "reference"])

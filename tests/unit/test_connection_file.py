@@ -13,7 +13,8 @@ import pytest
 import procgraph as pg
 from procgraph.config import load_config
 from procgraph.errors import ConfigError, ParameterError
-from procgraph.processes import LIF, PoissonSource, Sparse
+from procgraph.processes import LIF, Dense, PoissonSource, Sparse
+from procgraph.processes.synapses.base import kept
 from procgraph.processes.synapses.connection_file import read_connections
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -48,6 +49,27 @@ def test_long_lists_are_read_in_pieces(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "c.npz", source=source, target=source[::-1])
     found = read_connections(tmp_path / "c.npz", "s")
     assert np.array_equal(found.source, source) and np.array_equal(found.target, source[::-1])
+
+
+def test_what_is_given_can_be_changed_afterwards(tmp_path: Path) -> None:
+    given = {k: np.arange(1, 4, dtype=np.int32) for k in ("pre", "post", "delay")}
+    weights = np.ones(3, np.float32)
+    synapses = Sparse(weights, n_pre=9, n_post=9, **given)
+    dense = Dense(np.ones((1, 3), np.float32), delay=given["delay"].reshape(1, 3))
+    attrs = synapses.structure({"s_in": (9,), "a_out": (9,)}, 1.0)
+    for values in (*given.values(), weights):
+        values[:] = 7
+    for key, value in (("pre", [1, 2, 3]), ("post", [1, 2, 3]), ("delays", [1, 2, 3]), ("weights", [1, 1, 1])):
+        assert attrs[key].tolist() == value, key
+    assert np.ravel(dense.delay).tolist() == [1, 2, 3]
+
+
+def test_lists_of_a_file_are_not_copied(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", source=np.arange(5, dtype=np.int32), target=np.arange(5, dtype=np.int32))
+    found = read_connections(tmp_path / "c.npz", "s")
+    assert kept(found.source, "int32") is found.source
+    with pytest.raises(ValueError, match="read-only"):
+        found.source[0] = 1
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo"])

@@ -22,7 +22,7 @@ struct LoadLimits {
   std::int64_t header_bytes = 1 << 28;
 };
 
-/// A tensor inside the file; `data` is 64-byte aligned and lives as long as the Program.
+/// A tensor inside the file; `data` is aligned for its dtype and lives as long as the Program.
 struct Tensor {
   DType dtype = DType::float32;
   std::vector<std::int64_t> shape;
@@ -252,6 +252,11 @@ class Program {
   /// Copies the bytes of a `.pgx` file. Throws Error (`format`).
   static std::shared_ptr<const Program> from_bytes(std::span<const std::byte> bytes,
                                                    const LoadLimits& limits = {});
+  /// Keeps the bytes of a `.pgx` file, which begin at a multiple of `kAlignment` and must not
+  /// change. Throws Error (`format`).
+  static std::shared_ptr<const Program> from_storage(std::unique_ptr<Storage> bytes,
+                                                     const LoadLimits& limits = {});
+  static constexpr std::size_t kAlignment = 16;
 
   double dt = 1;
   std::uint64_t seed = 0;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "format/program_parts.hpp"
 #include "format/text.hpp"
 
@@ -156,8 +158,20 @@ const Tensor* tensor_ref(const Field& field, const ReadContext& context, DType d
   field.fail(text("has ", tensor->count, " values; allowed: ", allowed));
 }
 
+Extremes extremes(std::span<const std::int32_t> values) {
+  Extremes out{values[0], values[0]};
+  for (const std::int32_t value : values) {
+    out.low = std::min(out.low, value);
+    out.high = std::max(out.high, value);
+  }
+  return out;
+}
+
 void check_range(const Field& field, const Tensor& tensor, std::int64_t low, std::int64_t high) {
   const auto values = tensor.as<std::int32_t>();
+  if (values.empty()) return;
+  const Extremes found = extremes(values);
+  if (found.low >= low && found.high <= high) return;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= low && values[i] <= high) continue;
     field.fail(text("value ", i, " is ", values[i], "; allowed: ", low, " ... ", high));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,12 @@ const Tensor* tensor_ref(const Field& field, const ReadContext& context,
 /// As tensor_ref, for a tensor of one of the given numbers of values.
 const Tensor* tensor_ref(const Field& field, const ReadContext& context, DType dtype,
                          std::initializer_list<std::int64_t> counts);
+/// The least and the greatest of at least one value.
+struct Extremes {
+  std::int32_t low = 0;
+  std::int32_t high = 0;
+};
+Extremes extremes(std::span<const std::int32_t> values);
 /// Checks that every value of an int32 tensor lies in [low, high].
 void check_range(const Field& field, const Tensor& tensor, std::int64_t low, std::int64_t high);
 

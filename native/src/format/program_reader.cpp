@@ -162,7 +162,7 @@ void read_program(Program& program, std::span<const std::byte> file, const LoadL
   program.schedule = read_schedule(header.at("schedule"), program.nodes, program.channels);
 }
 
-/// A 64-byte aligned copy, so that tensors are aligned as in a mapped file.
+/// A copy, aligned as a mapped file.
 class Copy : public Storage {
  public:
   explicit Copy(std::span<const std::byte> bytes) : size_(bytes.size()) {
@@ -180,22 +180,23 @@ class Copy : public Storage {
   std::size_t size_;
 };
 
-std::shared_ptr<const Program> load(std::unique_ptr<Storage> storage, const LoadLimits& limits) {
-  auto program = std::make_shared<Program>();
-  program->storage = std::move(storage);
-  read_program(*program, program->storage->bytes(), limits);
-  return program;
-}
-
 }  // namespace
 
 std::shared_ptr<const Program> Program::open(const std::string& path, const LoadLimits& limits) {
-  return load(os::map_file(path), limits);
+  return from_storage(os::map_file(path), limits);
 }
 
 std::shared_ptr<const Program> Program::from_bytes(std::span<const std::byte> bytes,
                                                    const LoadLimits& limits) {
-  return load(std::make_unique<Copy>(bytes), limits);
+  return from_storage(std::make_unique<Copy>(bytes), limits);
+}
+
+std::shared_ptr<const Program> Program::from_storage(std::unique_ptr<Storage> bytes,
+                                                     const LoadLimits& limits) {
+  auto program = std::make_shared<Program>();
+  program->storage = std::move(bytes);
+  read_program(*program, program->storage->bytes(), limits);
+  return program;
 }
 
 const SynapseAttrs* Node::synapse() const {

@@ -18,9 +18,9 @@ void set_extremes(Delays& out, std::span<const std::int32_t> values) {
     out.smallest = out.largest = out.common = 1;  // of no synapses, as the compiler has it
     return;
   }
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  out.smallest = *low;
-  out.largest = *high;
+  const Extremes found = extremes(values);
+  out.smallest = found.low;
+  out.largest = found.high;
 }
 
 Delays read_delays(const Field& attrs, const ReadContext& context,

@@ -114,8 +114,6 @@ void TableBuilder::scan(const Range& range, bool weights, Synapse&& synapse) {
   for (const Member& member : members_) {
     const std::uint64_t target = member.target();
     for_each_synapse(member.attrs(), loops_, range.sources, [&](const SynapseRun& run) {
-      member.decode_slots(run, slots.data());
-      if (weights) member.decode_weights(run, codes.data());
       // Chosen without branches: which ones they are cannot be predicted.
       std::size_t chosen = 0;
       for (std::size_t i = 0; i < run.pre.size(); ++i) {
@@ -123,10 +121,12 @@ void TableBuilder::scan(const Range& range, bool weights, Synapse&& synapse) {
         const auto local = static_cast<std::uint32_t>(run.pre[i] - range.sources.begin);
         chosen += static_cast<std::size_t>(local < sources);
       }
+      member.decode_slots(run, {own.data(), chosen}, slots.data());
+      if (weights) member.decode_weights(run, {own.data(), chosen}, codes.data());
       for (std::size_t c = 0; c < chosen; ++c) {
         const std::size_t i = own[c];
-        synapse(static_cast<std::size_t>(run.pre[i]), slots[i],
-                target + static_cast<std::uint64_t>(run.post[i]), codes[i]);
+        synapse(static_cast<std::size_t>(run.pre[i]), slots[c],
+                target + static_cast<std::uint64_t>(run.post[i]), codes[c]);
       }
     });
   }

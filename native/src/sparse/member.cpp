@@ -18,15 +18,15 @@ Member::Member(SynapseNode& node)
 
 void Member::find_delays() {
   const Delays& given = attrs_->delays;
-  std::vector<bool> present(static_cast<std::size_t>(given.largest) + 1);
+  std::vector<std::uint8_t> present(static_cast<std::size_t>(given.largest) + 1);
   const Tensor* each = attrs_->delay_table != nullptr ? attrs_->delay_table : given.each;
   if (each == nullptr) {
     delays_ = {channel_delay_ + given.common};
     return;
   }
-  for (const std::int32_t d : each->as<std::int32_t>()) present[static_cast<std::size_t>(d)] = true;
+  for (const std::int32_t d : each->as<std::int32_t>()) present[static_cast<std::size_t>(d)] = 1;
   for (std::size_t d = 0; d < present.size(); ++d) {
-    if (present[d]) delays_.push_back(channel_delay_ + static_cast<std::int32_t>(d));
+    if (present[d] != 0) delays_.push_back(channel_delay_ + static_cast<std::int32_t>(d));
   }
 }
 
@@ -88,29 +88,28 @@ void Member::prepare(const std::vector<Slot>& slots, const Layout& layout) {
   }
 }
 
-void Member::decode_slots(const SynapseRun& run, std::uint16_t* slots) const {
-  const std::size_t size = run.pre.size();
+void Member::decode_slots(const SynapseRun& run, Chosen chosen, std::uint16_t* slots) const {
   if (!slot_of_draw_.empty()) {
-    for (std::size_t i = 0; i < size; ++i) slots[i] = slot_of_draw_[run.words[i] & 0xFFFF];
+    for (const std::uint16_t i : chosen) *slots++ = slot_of_draw_[run.words[i] & 0xFFFF];
   } else if (!slot_of_delay_.empty()) {
     const std::int32_t* each =
         attrs_->delays.each->as<std::int32_t>().data() + static_cast<std::size_t>(run.first);
-    for (std::size_t i = 0; i < size; ++i)
-      slots[i] = slot_of_delay_[static_cast<std::size_t>(each[i])];
+    for (const std::uint16_t i : chosen) {
+      *slots++ = slot_of_delay_[static_cast<std::size_t>(each[i])];
+    }
   } else {
-    std::fill_n(slots, size, common_slot_);
+    std::fill_n(slots, chosen.size(), common_slot_);
   }
 }
 
-void Member::decode_weights(const SynapseRun& run, std::uint32_t* codes) const {
-  const std::size_t size = run.pre.size();
+void Member::decode_weights(const SynapseRun& run, Chosen chosen, std::uint32_t* codes) const {
   if (!code_of_draw_.empty()) {
-    for (std::size_t i = 0; i < size; ++i) codes[i] = code_of_draw_[run.words[i] >> 16];
+    for (const std::uint16_t i : chosen) *codes++ = code_of_draw_[run.words[i] >> 16];
   } else if (attrs_->weights->count != 1) {
     const float* each = attrs_->weights->as<float>().data() + static_cast<std::size_t>(run.first);
-    for (std::size_t i = 0; i < size; ++i) codes[i] = code(quantise_(each[i]));
+    for (const std::uint16_t i : chosen) *codes++ = code(quantise_(each[i]));
   } else {
-    std::fill_n(codes, size, common_code_);
+    std::fill_n(codes, chosen.size(), common_code_);
   }
 }
 

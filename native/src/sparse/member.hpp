@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_set>
 #include <vector>
 
@@ -41,10 +42,12 @@ class Member {
 
   /// Prepares decoding for a table with these segments.
   void prepare(const std::vector<Slot>& slots, const Layout& layout);
-  /// Number of the segment of each synapse of a run.
-  void decode_slots(const SynapseRun& run, std::uint16_t* slots) const;
-  /// Weight bits of each synapse of a run, as the layout stores them.
-  void decode_weights(const SynapseRun& run, std::uint32_t* codes) const;
+  /// Places of synapses in a run.
+  using Chosen = std::span<const std::uint16_t>;
+  /// Numbers of the segments of chosen synapses of a run, one after the other.
+  void decode_slots(const SynapseRun& run, Chosen chosen, std::uint16_t* slots) const;
+  /// Their weight bits, as the layout stores them.
+  void decode_weights(const SynapseRun& run, Chosen chosen, std::uint32_t* codes) const;
 
  private:
   void find_delays();

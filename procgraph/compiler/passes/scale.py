@@ -74,9 +74,7 @@ def _output_load(ir: SpikeIR, number: int, port: int) -> Load:
     node, output = ir.nodes[number], ir.nodes[number].outputs[port]
     if node.is_synapse:
         limit = node.inputs[0].limit
-        given = node.attrs["weights"] if "weight_table" not in node.attrs else node.attrs["weight_table"]
-        room = np.maximum(np.abs(given), np.float32(node.w_max))
-        weight, terms = synapse_load(node, room)
+        weight, terms = synapse_load(node, room=node.w_max)
         return Load(weight * limit, terms * limit)
     if not math.isfinite(output.bound) or output.bound <= 0:
         if output.bound == 0 and node.op == "dense_source":

@@ -12,7 +12,7 @@ from procgraph.spec.declare import Data, In, Out, Param
 from procgraph.spec.process import Process, to_steps
 from procgraph.spec.types import Current, Graded
 
-__all__ = ["Synapse", "check_delays", "check_weights"]
+__all__ = ["Synapse", "check_delays", "check_weights", "kept"]
 
 MAX_DELAY = 100_000
 
@@ -48,6 +48,12 @@ class Synapse(Process):
         return {"delay": to_steps(self._delay, dt, f"{self.label}.delay")}
 
 
+def kept(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """The values as ``dtype``, in C order, in memory that nobody changes: a copy, unless the array itself holds them and is read-only."""
+    fixed = array.flags.owndata and not array.flags.writeable
+    return np.array(array, dtype, order="C", copy=None if fixed else True)
+
+
 def check_weights(weights: Any, owner: str) -> NDArray[np.float32]:
     """Finite float32 weights.
 
@@ -59,7 +65,7 @@ def check_weights(weights: Any, owner: str) -> NDArray[np.float32]:
         if array.dtype.kind not in "iufb":
             raise TypeError
         with np.errstate(over="ignore"):
-            result = np.array(array, dtype=np.float32, order="C")
+            result = kept(array, "float32")
     except (TypeError, ValueError):
         raise ParameterError(f"{owner}.weights is {type(weights).__name__}; allowed: an array of numbers.") from None
     bad = ~np.isfinite(result)
@@ -94,4 +100,4 @@ def check_delays(delay: Any, shape: tuple[int, ...] | None, owner: str) -> int |
         raise ParameterError(
             f"{owner}.delay has shape {array.shape}; allowed: one delay, or shape {shape} as the weights."
         )
-    return np.ascontiguousarray(array, dtype=np.int32)
+    return kept(array, "int32")

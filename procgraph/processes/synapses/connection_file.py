@@ -23,7 +23,7 @@ from procgraph.processes.synapses.base import MAX_DELAY
 __all__ = ["UNREADABLE", "Connections", "read_connections"]
 
 MAX_SYNAPSES = 2**31 - 1
-PIECE = 2**20  # values read at once
+PIECE = 2**16  # values read at once, which stay in the caches until they are checked and kept
 FINITE = (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max))
 LISTS = ("source", "target", "weight", "delay")
 COMPRESSED = ("csr", "csc")
@@ -137,11 +137,11 @@ class _File:
             if len(data) != size * found.itemsize:
                 raise self.fail(f"{key!r} is truncated after {first} of {count} values.")
             piece = np.frombuffer(data, found)
-            good = (piece >= limits[0]) & (piece <= limits[1])
-            if not good.all():
-                at = int(np.argmin(good))
+            if not (limits[0] <= piece.min() and piece.max() <= limits[1]):  # also of NaN
+                at = int(np.argmin((piece >= limits[0]) & (piece <= limits[1])))
                 raise self.fail(f"{key!r}[{first + at}] is {piece[at]}; allowed: {limits[0]:g} to {limits[1]:g}.")
             out[first : first + size] = piece
+        out.flags.writeable = False  # so that nobody has to copy it
         return out
 
 

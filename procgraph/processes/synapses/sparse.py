@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
-from procgraph.processes.synapses.base import MAX_DELAY, Synapse, check_weights
+from procgraph.processes.synapses.base import MAX_DELAY, Synapse, check_weights, kept
 from procgraph.processes.synapses.connection_file import read_connections
 from procgraph.processes.synapses.grid import GridRule
 from procgraph.spec.declare import Param
@@ -242,4 +242,4 @@ def _indices(value: Any, what: str) -> NDArray[np.int32]:
         or (array.size and not (0 <= array.min() and array.max() < 2**31))
     ):
         raise ParameterError(f"{what} must list element numbers from 0; got {array.dtype} of shape {array.shape}.")
-    return array.astype(np.int32)
+    return kept(array, "int32")

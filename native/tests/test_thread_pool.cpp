@@ -1,12 +1,16 @@
 // How threads share tasks and wait for each other.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cmath>
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
+#include "engine/meeting.hpp"
 #include "engine/task_range.hpp"
 #include "engine/thread_pool.hpp"
+#include "engine/waking.hpp"
 
 using namespace procgraph;
 
@@ -97,4 +101,51 @@ TEST(rounds_wait_for_those_before) {
       CHECK_EQUAL(rounds.wrong(), 0);
     }
   }
+}
+
+TEST(what_meeting_takes_is_measured_once) {
+  Meeting two(2);
+  const double ns = two.nanoseconds();
+  CHECK(ns > 10);
+  CHECK(std::isinf(ns) || ns < 1e7);
+  CHECK_EQUAL(two.nanoseconds(), ns);
+  const auto processors = static_cast<int>(std::thread::hardware_concurrency());
+  if (processors > 0 && processors < 200) CHECK(std::isinf(Meeting(processors + 1).nanoseconds()));
+}
+
+TEST(threads_that_sleep_are_woken_for_enough) {
+  const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
+  Waking waking(1000);
+  CHECK(!waking.worth(999));
+  CHECK(waking.worth(1000));
+  waking.done(true, 1000);
+  pause();
+  CHECK(!waking.worth(999));
+  Waking never(1e18);
+  CHECK(!never.worth(1e17));
+  never.done(false, 1e18);
+  pause();
+  CHECK(!never.worth(1e17));  // what was missed before a pause does not count
+  Waking close(1e18);
+  bool woken = false;  // by what was missed in runs that follow each other closely
+  for (int i = 0; i < 1000 && !woken; ++i) {
+    close.done(false, 1e18);
+    woken = close.worth(1);
+  }
+  CHECK(woken);
+}
+
+TEST(sleepers_elsewhere_cost_nothing) {
+  ThreadPool other(2);
+  CountedRounds rounds(2, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));  // its thread falls asleep
+  Progress progress(0);
+  for (std::uint32_t i = 1; i <= 100; ++i) progress.set(i);
+  CHECK(progress.reached(100) && !progress.reached(101));
+  std::jthread sleeper([&] { Waiter(0).wait(progress, 101); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  progress.add(1);
+  sleeper.join();
+  other.run(rounds, 7);
+  CHECK(rounds.all(7));
 }

@@ -1,5 +1,6 @@
 // The same bits for any number of threads, and threads that come and go as they should.
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
@@ -224,6 +225,25 @@ TEST(threads_run_many_steps_at_once) {
   }
 }
 
+TEST(short_runs_with_pauses_wake_nobody) {
+  const std::size_t before = threads_now();
+  for (const bool large : {true, false}) {
+    const auto program = large ? large_network(9'000).load() : recurrent_network(9'000, 9).load();
+    Engine one(program, 5, 1);
+    one.run(130);
+    for (const int threads : kThreads) {
+      Engine many(program, 5, 1, KernelRegistry::process(), EngineOptions{.threads = threads});
+      for (int i = 0; i < 30; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        many.run(1);
+      }
+      if (std::getenv("PROCGRAPH_DIVIDE") == nullptr) CHECK_EQUAL(threads_now(), before);
+      many.run(100);
+      CHECK(same(one.export_state(), many.export_state()));
+    }
+  }
+}
+
 TEST(dense_events_are_the_listed_events) {
   const auto program = dense_network(9'000).load();
   for (const std::int32_t batch : {1, 2}) {
@@ -256,7 +276,7 @@ TEST(threads_end_with_their_engine) {
   const std::size_t before = threads_now();
   for (int i = 0; i < 20; ++i) {
     Engine engine(program, 5, 1, KernelRegistry::process(), EngineOptions{.threads = 4});
-    if (i % 2 == 0) engine.run(2);
+    if (i % 2 == 0) engine.run(100);
     Engine moved = std::move(engine);
     moved.run(1);
   }

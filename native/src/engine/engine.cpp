@@ -70,6 +70,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     : program(std::move(source)),
       batch(lanes),
       threads(options.threads),
+      meeting(options.threads),
       profile(options.profile),
       isa(select_isa()),
       seed(wanted_seed.value_or(program->seed)) {
@@ -102,7 +103,7 @@ Engine::Impl::Impl(std::shared_ptr<const Program> source, std::optional<std::uin
     schedule.push_back({entry.action, nodes[static_cast<std::size_t>(entry.node)].get()});
   }
   // Each partition costs something for each segment.
-  if (Plan(schedule, *tables, threads, profile).parallel_phases() == 0) tables->stay_whole();
+  if (Plan(schedule, *tables, meeting, profile).parallel_phases() == 0) tables->stay_whole();
   refresh_tables();
   build_options.progress = nullptr;
   reset(seed);
@@ -141,7 +142,7 @@ bool Engine::Impl::use_rows() {
 
 void Engine::Impl::replan() {
   if (use_rows() || plan == nullptr)
-    plan = std::make_unique<Plan>(schedule, *tables, threads, profile);
+    plan = std::make_unique<Plan>(schedule, *tables, meeting, profile);
 }
 
 void Engine::Impl::list_events() {
@@ -230,19 +231,20 @@ void Engine::Impl::run_until(std::int64_t end, std::int64_t budget_ns) {
   Turns turns(budget_ns);
   while (!(interrupted.load(std::memory_order_relaxed) && interrupted.exchange(false))) {
     const std::int64_t last = std::min(end, step + turns.steps());
-    while (step < last) run_steps(last - step);
+    while (step < last) run_steps(last - step, end - step);
     if (step == end || !turns.next()) return;
   }
 }
 
-/// One step, or more if none of them needs anything of the caller. At most `most`.
-void Engine::Impl::run_steps(std::int64_t most) {
+/// One step, or more if none of them needs anything of the caller. At most `most`, of `ahead` that
+/// are still to be run.
+void Engine::Impl::run_steps(std::int64_t most, std::int64_t ahead) {
   const std::int64_t begin = step;
   try {
     begin_hosts();
     const std::int64_t steady = tables->announce(step, plan->threads() > 1);
     try {
-      plan->run(step, std::min({most, steady, steps_at_once()}));
+      plan->run(step, std::min({most, steady, steps_at_once()}), ahead);
     } catch (...) {
       record(begin);
       throw;

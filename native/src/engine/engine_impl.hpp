@@ -33,7 +33,7 @@ struct Engine::Impl {
   std::int64_t last_step(std::int64_t steps) const;
   void run_until(std::int64_t end, std::int64_t budget_ns);
   std::int64_t steps_at_once() const;
-  void run_steps(std::int64_t most);
+  void run_steps(std::int64_t most, std::int64_t ahead);
   void record(std::int64_t begin);
   void begin_hosts();
   void check_usable() const;
@@ -73,6 +73,7 @@ struct Engine::Impl {
   std::shared_ptr<const Program> program;
   std::int32_t batch;
   int threads;
+  Meeting meeting;
   bool profile;
   const Isa& isa;
   std::uint64_t seed;

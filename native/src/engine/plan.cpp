@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include "engine/channel.hpp"
-#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
@@ -50,12 +49,15 @@ bool has_prologue(const Plan::Entry& entry) {
 }  // namespace
 
 Grain grain() {
-  return std::getenv("PROCGRAPH_DIVIDE") == nullptr ? Grain{4096, 3000, 2000, 0.1, 256}
-                                                    : Grain{1, 0, 0, 1, 0};
+  return std::getenv("PROCGRAPH_DIVIDE") == nullptr
+             ? Grain{4096, 3000, 500, 4, 150'000, 2000, 0.1, 256}
+             : Grain{1, 0, 0, 0, 0, 0, 1, 0};
 }
 
-Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, int threads, bool profiled)
-    : tables_(tables), wanted_(threads), profiled_(profiled) {
+Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, Meeting& meeting,
+           bool profiled)
+    : tables_(tables), meeting_(meeting), wanted_(meeting.threads()), profiled_(profiled) {
+  const int threads = wanted_;
   const bool cut = threads > 1 && tables.cuts().threads() == static_cast<std::size_t>(threads);
   for (const Entry& entry : schedule) {
     entry.node->divide(threads, cut ? &tables.cuts() : nullptr);
@@ -192,7 +194,8 @@ void Plan::add_phase(Jobs&& jobs) {
   const std::vector<Jobs> shares = assign(jobs);
   double longest = alone / static_cast<double>(shares.size());  // the best, if all jobs may move
   for (const Jobs& share : shares) longest = std::max(longest, bound(share));
-  if (shares.size() > 1 && alone - longest >= grain().nanoseconds) {
+  if (shares.size() > 1 && worth_sharing(alone - longest)) {
+    saved_ += alone - longest;
     threads_ = std::max(threads_, static_cast<int>(shares.size()));
     Phase& phase = phases_.emplace_back();
     phase.before.swap(after_);
@@ -203,6 +206,14 @@ void Plan::add_phase(Jobs&& jobs) {
     return;
   }
   for (const Job& job : jobs) after_.push_back(job.task);
+}
+
+/// Where threads meet slowly, or do not come at once, little is not worth it: that is measured
+/// where it decides.
+bool Plan::worth_sharing(double saved) const {
+  const Grain least = grain();
+  if (saved >= least.nanoseconds) return true;
+  return saved >= least.doubtful && saved >= least.meetings * meeting_.nanoseconds();
 }
 
 /// True if the job may run on any thread, at any time within the level once the thread that it was

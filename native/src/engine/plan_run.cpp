@@ -240,7 +240,7 @@ void Plan::attempt(const Task& task, std::int64_t step, int share, Portion porti
   }
 }
 
-void Plan::run(std::int64_t& step, std::int64_t steps) {
+void Plan::run(std::int64_t& step, std::int64_t steps, std::int64_t ahead) {
   const std::int64_t first = step;
   const auto finish = [&] {
     for (RuntimeNode* node : late_) node->end_run(first, step);
@@ -250,7 +250,9 @@ void Plan::run(std::int64_t& step, std::int64_t steps) {
     if (phases_.empty()) {
       for (; steps > 0; --steps, ++step) run_list(after_, step);
     } else {
-      run_shared(step, steps);
+      const bool shared = waking_.worth(saved_ * static_cast<double>(ahead));
+      shared ? run_shared(step, steps) : run_alone(step, steps);
+      waking_.done(shared, saved_ * static_cast<double>(steps));
     }
   } catch (...) {
     finish();
@@ -266,6 +268,30 @@ void Plan::run_shared(std::int64_t& step, std::int64_t steps) {
   const std::int64_t begin = step;
   Steps all(*this, begin, steps);
   pool_->run(all, all.rounds());
+  if (const Failure* first = first_failure()) {
+    step = first->step - (first->step - begin) % window_;  // others may be further in the window
+    std::rethrow_exception(first->error);
+  }
+  step += steps - 1;
+  run_list(after_, step);
+  ++step;
+}
+
+/// What all threads are to do, by the caller.
+void Plan::run_alone(std::int64_t& step, std::int64_t steps) {
+  for (; steps > 0; --steps, ++step) {
+    for (const Phase& phase : phases_) {
+      run_list(phase.before, step);
+      for (const List& list : phase.lists) {
+        for (const Task& task : list.tasks) attempt(task, step, 0);
+      }
+      if (failures_[0].error) std::rethrow_exception(failures_[0].error);
+    }
+    run_list(after_, step);
+  }
+}
+
+const Plan::Failure* Plan::first_failure() const {
   const Failure* first = nullptr;
   for (const Failure& failure : failures_) {
     if (failure.error && (first == nullptr || std::pair(failure.step, failure.order) <
@@ -273,13 +299,7 @@ void Plan::run_shared(std::int64_t& step, std::int64_t steps) {
       first = &failure;
     }
   }
-  if (first != nullptr) {
-    step = first->step - (first->step - begin) % window_;  // others may be further in the window
-    std::rethrow_exception(first->error);
-  }
-  step += steps - 1;
-  run_list(after_, step);
-  ++step;
+  return first;
 }
 
 /// After a failure, which leaves parts open.

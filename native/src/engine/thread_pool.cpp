@@ -46,16 +46,28 @@ bool Spinning::again() {
   return true;
 }
 
-// Both are sequentially consistent: with less, a processor may look for sleepers before its store
-// is visible to the one that is just falling asleep.
+// All is sequentially consistent: with less, a processor may look for sleepers before its store is
+// visible to the one that is just falling asleep.
 void Progress::set(std::uint32_t number) {
   value_.store(number);
-  value_.notify_all();
+  wake();
 }
 
 void Progress::add(std::uint32_t more) {
   value_.fetch_add(more);
-  value_.notify_all();
+  wake();
+}
+
+void Progress::wake() {
+  if (sleepers_.load() != 0) value_.notify_all();
+}
+
+void Progress::sleep_until(std::uint32_t number) {
+  sleepers_.fetch_add(1);
+  for (std::uint32_t seen = value_.load(); !is_reached(seen, number); seen = value_.load()) {
+    value_.wait(seen);
+  }
+  sleepers_.fetch_sub(1);
 }
 
 bool Waiter::spin(const Progress& progress, std::uint32_t number, std::int64_t longest_ns) {
@@ -68,7 +80,7 @@ bool Waiter::spin(const Progress& progress, std::uint32_t number, std::int64_t l
   return false;
 }
 
-void Waiter::wait(const Progress& progress, std::uint32_t number) {
+void Waiter::wait(Progress& progress, std::uint32_t number) {
   if (progress.reached(number)) return;
   if (spin_ns_ > 0) {
     if (spin(progress, number, spin_ns_)) {
@@ -78,10 +90,7 @@ void Waiter::wait(const Progress& progress, std::uint32_t number) {
     spin_ns_ = std::max(spin_ns_ / 2, kShortestSpinNs);
   }
   // Not yielding: on a busy machine that costs a turn, and a sleeper is let in as soon as it wakes.
-  for (std::uint32_t now = progress.now(); !Progress::is_reached(now, number);
-       now = progress.now()) {
-    progress.value_.wait(now, std::memory_order_acquire);
-  }
+  progress.sleep_until(number);
 }
 
 ThreadPool::ThreadPool(int threads, std::uint32_t first_round)

@@ -33,10 +33,15 @@ class Progress {
   static bool is_reached(std::uint32_t now, std::uint32_t number) {
     return static_cast<std::int32_t>(now - number) >= 0;
   }
+  void sleep_until(std::uint32_t number);
 
  private:
-  friend class Waiter;
+  void wake();
+
   std::atomic<std::uint32_t> value_;
+  // The standard library counts sleepers as well, but for many atomic numbers of the process
+  // together: a thread asleep anywhere would make each of them call the system.
+  std::atomic<std::uint32_t> sleepers_{0};
 };
 
 /// Waits for progress: spins for a while, then sleeps. The time spent spinning halves whenever it
@@ -44,7 +49,7 @@ class Progress {
 class Waiter {
  public:
   explicit Waiter(std::int64_t longest_ns) : longest_ns_(longest_ns), spin_ns_(longest_ns) {}
-  void wait(const Progress& progress, std::uint32_t number);
+  void wait(Progress& progress, std::uint32_t number);
   /// False if the time is over before.
   static bool spin(const Progress& progress, std::uint32_t number, std::int64_t longest_ns);
 

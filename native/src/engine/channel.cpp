@@ -52,7 +52,7 @@ bool Channel::pull_range(std::int64_t step, std::size_t lane, std::size_t begin,
   const std::int64_t from = step - spec_->delay;
   if (source_->port().kind == PortKind::current) {
     if (source_->silent(from)) return false;
-    loops_->add(sums + begin, source_->current(from, lane) + begin, end - begin);
+    loops_->add(sums, source_->current(from, lane) + begin, end - begin);
     return true;
   }
   const EventList& events = source_->events.at(from, lane);
@@ -64,7 +64,9 @@ bool Channel::pull_range(std::int64_t step, std::size_t lane, std::size_t begin,
   }
   const std::int32_t* payload = events.payload() + (index - events.index());
   const bool any = index != last;
-  for (; index != last; ++index, ++payload) sums[*index] += static_cast<std::uint32_t>(*payload);
+  for (; index != last; ++index, ++payload) {
+    sums[static_cast<std::size_t>(*index) - begin] += static_cast<std::uint32_t>(*payload);
+  }
   return any;
 }
 

@@ -126,7 +126,7 @@ class Importer {
     if (auto* synapse = dynamic_cast<SynapseNode*>(input.owner)) apart_.push_back(synapse);
     actions_.push_back([&input, data, lanes = static_cast<std::size_t>(engine_.batch)] {
       for (std::size_t lane = 0; lane < lanes; ++lane) {
-        std::memcpy(input.sums(lane), data + lane * input.n(), input.n() * sizeof *data);
+        input.put_sums(lane, data + lane * input.n());
         input.mark_all(lane);
       }
     });

@@ -47,15 +47,14 @@ Array export_state_of(const RuntimeNode& node, const StateColumn& state) {
   return out;
 }
 
-Array export_sums(Input& input, std::int32_t batch) {
+Array export_sums(const Input& input, std::int32_t batch) {
   Array out(DType::int32, {batch, static_cast<std::int64_t>(input.n())});
   if (input.clean()) {
     std::memset(out.data.get(), 0, out.nbytes());
     return out;
   }
-  for (std::int32_t lane = 0; lane < batch; ++lane) {
-    std::memcpy(out.as<std::int32_t>() + static_cast<std::size_t>(lane) * input.n(),
-                input.sums(static_cast<std::size_t>(lane)), input.n() * sizeof(std::int32_t));
+  for (std::size_t lane = 0; lane < static_cast<std::size_t>(batch); ++lane) {
+    input.copy_sums(lane, out.as<std::int32_t>() + lane * input.n());
   }
   return out;
 }

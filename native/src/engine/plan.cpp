@@ -74,8 +74,10 @@ Plan::Plan(const std::vector<Entry>& schedule, SparseTables& tables, Meeting& me
     if (window_ > 1) early_ = false;
     ranges_ = std::vector<TaskRange>(lists);
     lent_ = std::vector<Lent>(lists);
+    tables.keep_apart(cut);
     return;
   }
+  tables.keep_apart(false);
   after_.clear();
   late_.clear();
   for (const Job& job : deliveries()) after_.push_back(job.task);

@@ -136,10 +136,25 @@ void Input::drain() {
 }
 
 void Input::clear() {
-  for (std::int32_t lane = 0; lane < lanes_ && !clean_; ++lane) {
-    std::memset(sums_ + static_cast<std::size_t>(lane) * stride_, 0, n() * sizeof *sums_);
+  for (std::size_t lane = 0; lane < static_cast<std::size_t>(lanes_) && !clean_; ++lane) {
+    for_runs([&](std::size_t first, std::size_t count) {
+      std::memset(sums_of_part(lane, first), 0, count * sizeof *sums_);
+    });
   }
   clean_ = !expects_;
+}
+
+void Input::copy_sums(std::size_t lane, std::int32_t* out) const {
+  for_runs([&](std::size_t first, std::size_t count) {
+    std::memcpy(out + first, sums_of_part(lane, first), count * sizeof *out);
+  });
+}
+
+void Input::put_sums(std::size_t lane, const std::int32_t* values) {
+  clean_ = false;
+  for_runs([&](std::size_t first, std::size_t count) {
+    std::memcpy(sums_of_part(lane, first), values + first, count * sizeof *values);
+  });
 }
 
 const std::byte* Input::held(std::int64_t step, std::size_t lane) {

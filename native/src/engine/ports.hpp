@@ -142,20 +142,26 @@ class Input {
  public:
   Input(const InputPort& port, std::int32_t lanes) : port_(&port), lanes_(lanes) {}
 
-  /// Memory of the sums in the engine's arena; lanes lie `stride` apart.
-  void place(std::uint32_t* arena, std::size_t offset, std::size_t stride) {
-    sums_ = arena + offset;
-    offset_ = offset;
+  /// Position of the first sum in the engine's arena.
+  void set_offset(std::size_t offset) { offset_ = offset; }
+  /// Memory of the sums; lanes lie `stride` apart, and there are `gap` sums before each of the
+  /// elements in `apart`.
+  void place(std::uint32_t* sums, std::size_t stride, std::size_t gap,
+             std::vector<std::size_t> apart) {
+    sums_ = sums;
     stride_ = stride;
+    gap_ = gap;
+    apart_ = std::move(apart);
   }
-  void place_marks(LineMask* marks) {
+  void place_marks(LineMask* marks, std::size_t stride) {
     marks_ = wants_marks ? marks + offset_ / kSumsPerLine : nullptr;
+    mark_stride_ = stride;
   }
   /// Of an event-driven node: which sums of a lane something may have been added to. Empty for
   /// others.
   std::span<LineMask> marks(std::size_t lane) const {
     if (marks_ == nullptr) return {};
-    return {marks_ + lane * (stride_ / kSumsPerLine), lines_of(n())};
+    return {marks_ + lane * mark_stride_, lines_of(n())};
   }
   void mark_all(std::size_t lane) const {
     for (LineMask& mark : marks(lane)) mark = kWholeLine;
@@ -173,11 +179,14 @@ class Input {
   const Channel* plain_events() const;
   /// At a tick: what waits in bounded channels joins the sums.
   void drain();
-  /// Sums of a lane, about to be changed.
+  /// Sums of a lane, about to be changed, of an input whose elements do not lie apart: only those
+  /// of nodes that follow their delivery do.
   std::uint32_t* sums(std::size_t lane) {
     clean_ = false;
     return sums_ + lane * stride_;
   }
+  void copy_sums(std::size_t lane, std::int32_t* out) const;
+  void put_sums(std::size_t lane, const std::int32_t* values);
   /// True if all sums are zero because nothing has arrived since they were cleared.
   bool clean() const { return clean_; }
   void mark_clean() {
@@ -191,8 +200,13 @@ class Input {
   /// not count as clean, rather than change their mark, which all threads look at, twice a step.
   /// `after_step`: the step before was run, nothing was set since.
   void expect(bool spikes, bool after_step);
-  /// Sums of a lane for a part of a divided tick, which reports changes to its node.
-  std::uint32_t* sums_of_part(std::size_t lane) const { return sums_ + lane * stride_; }
+  /// Sums of a lane from an element on, up to the next that lies apart, for a part of a divided
+  /// tick, which reports changes to its node.
+  std::uint32_t* sums_of_part(std::size_t lane, std::size_t begin) const {
+    std::uint32_t* out = sums_ + lane * stride_ + begin;
+    for (const std::size_t first : apart_) out += begin >= first ? gap_ : 0;
+    return out;
+  }
   void clear();
   /// Values of an array input in `step`.
   const std::byte* held(std::int64_t step, std::size_t lane);
@@ -210,12 +224,24 @@ class Input {
   bool wants_marks = false;
 
  private:
+  /// Calls `each(first, count)` for elements that do not lie apart.
+  template <class Each>
+  void for_runs(Each&& each) const {
+    for (std::size_t i = 0; i <= apart_.size(); ++i) {
+      const std::size_t first = i == 0 ? 0 : apart_[i - 1];
+      each(first, (i == apart_.size() ? n() : apart_[i]) - first);
+    }
+  }
+
   const InputPort* port_;
   std::int32_t lanes_;
   std::uint32_t* sums_ = nullptr;
   std::size_t offset_ = 0;
   std::size_t stride_ = 0;
+  std::size_t gap_ = 0;
+  std::vector<std::size_t> apart_;
   LineMask* marks_ = nullptr;
+  std::size_t mark_stride_ = 0;
   Buffer<std::byte> values_;  // an array input without a channel, or with an index map
   bool clean_ = true;
   bool delivered_ = false;

@@ -65,7 +65,7 @@ void ElementList::take_input(std::size_t lane) {
   const std::size_t listed = size_;
   for (std::size_t k = 0; k < inputs_.size(); ++k) {
     if (inputs_[k].clean()) continue;
-    const std::uint32_t* sums = inputs_[k].sums_of_part(lane);
+    const std::uint32_t* sums = inputs_[k].sums_of_part(lane, 0);
     for (std::size_t i = 0; i < listed; ++i) {
       stays[i] |= static_cast<std::int32_t>(sums[elements[i]] != 0);
     }
@@ -82,7 +82,7 @@ void ElementList::take_input(std::size_t lane) {
       std::fill_n(to, size_, 0);
       continue;
     }
-    std::uint32_t* sums = inputs_[k].sums_of_part(lane);
+    std::uint32_t* sums = inputs_[k].sums_of_part(lane, 0);
     for (std::size_t i = 0; i < kept; ++i) {
       to[i] = static_cast<std::int32_t>(sums[elements[i]]);
       sums[elements[i]] = 0;

@@ -156,8 +156,9 @@ PG_FLATTEN void ElementwisePart::run(std::int64_t step, bool ticks) {
 
 void ElementwisePart::pull(std::int64_t step, const Span& span) {
   for (const Feeder& feeder : feeders_) {
-    touched_[feeder.input] |= feeder.channel->pull_range(
-        step, span.lane, span.begin, span.end, core_.inputs[feeder.input].sums_of_part(span.lane));
+    touched_[feeder.input] |=
+        feeder.channel->pull_range(step, span.lane, span.begin, span.end,
+                                   core_.inputs[feeder.input].sums_of_part(span.lane, span.begin));
   }
 }
 
@@ -216,7 +217,7 @@ void ElementwisePart::aim_inputs(std::int64_t step, const Span& span) {
     if (touched_[i] == 0) {
       point(first_input_ + i, kZeros, 0);
     } else {
-      point(first_input_ + i, core_.inputs[i].sums_of_part(span.lane) + span.begin,
+      point(first_input_ + i, core_.inputs[i].sums_of_part(span.lane, span.begin),
             sizeof(std::uint32_t));
     }
   }
@@ -272,7 +273,7 @@ void ElementwisePart::run_chunk(std::int64_t step, const Span& span, std::size_t
   }
   for (const std::size_t i : emptied_) {
     if (touched_[i] == 0) continue;
-    std::memset(core_.inputs[i].sums_of_part(span.lane) + begin, 0, n * sizeof(std::uint32_t));
+    std::memset(core_.inputs[i].sums_of_part(span.lane, begin), 0, n * sizeof(std::uint32_t));
   }
   store(step, span, begin, n);
 }
@@ -295,7 +296,7 @@ void ElementwisePart::take_feeds(std::int64_t step, const Span& span, std::size_
   for (const std::size_t i : fed_) {
     Input& input = core_.inputs[i];
     std::uint32_t* const sums = gathered_[i];
-    std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane) + begin : nullptr;
+    std::uint32_t* base = touched_[i] != 0 ? input.sums_of_part(span.lane, begin) : nullptr;
     for (const DenseFeed& feed : input.feeds) {
       const bool common = feed.weights.size() == 1;
       const std::int32_t* weights = feed.weights.data() + (common ? 0 : begin);

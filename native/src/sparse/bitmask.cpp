@@ -177,8 +177,7 @@ bool BitmaskTable::reaches(std::size_t part) const {
 }
 
 void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size_t lanes,
-                           std::size_t part, std::uint32_t* arena, std::size_t stride,
-                           Portion portion) {
+                           std::size_t part, const Arena& arena, Portion portion) {
   for (Matrix& matrix : matrices_) {
     const Portion own_portion = matrix.slot.delay == 1 ? Portion::fresh : Portion::known;
     if (portion != Portion::all && portion != own_portion) continue;
@@ -187,7 +186,7 @@ void BitmaskTable::deliver(const EventRing& events, std::int64_t step, std::size
       if (matrix.slot.delay > 2) fetch_next(events, step - matrix.slot.delay + 1, lane);
       own.rows.clear();
       own.segments.clear();
-      std::uint32_t* const sums = arena + lane * stride + own.begin;
+      std::uint32_t* const sums = arena.at(lane, own.begin);
       events.each(step - matrix.slot.delay, lane,
                   [&](const EventList& due) { take(due, own, sums); });
       add_rows(own, sums);

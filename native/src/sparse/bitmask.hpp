@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/arena.hpp"
 #include "engine/lines.hpp"
 #include "sparse/builder.hpp"
 #include "sparse/member.hpp"
@@ -28,7 +29,7 @@ class BitmaskTable {
   bool reaches(std::size_t part) const;
   /// Adds what is due in `step` to one partition; concurrently for different ones.
   void deliver(const EventRing& events, std::int64_t step, std::size_t lanes, std::size_t part,
-               std::uint32_t* arena, std::size_t stride, Portion portion);
+               const Arena& arena, Portion portion);
   std::size_t bytes() const;
 
  private:

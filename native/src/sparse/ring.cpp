@@ -139,14 +139,14 @@ void RingTable::prepare(const EventRing& events, std::int64_t step, std::size_t 
 }
 
 void RingTable::deliver(const EventRing& events, std::int64_t step, std::size_t part,
-                        std::uint32_t* arena, std::size_t stride) {
+                        const Arena& arena) {
   const Part& own = parts_[part];
   const std::uint32_t first = slot(step + slots_ - lag_ + 1) * own.width;  // of a delay of one step
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     std::uint32_t* later = sums(own, lane);
     events.each(step - lag_, lane,
                 [&](const EventList& fresh) { scatter(fresh, own, first, later); });
-    loops_.take_sums(arena + lane * stride + own.base, later + slot(step) * own.width, own.width);
+    loops_.take_sums(arena.at(lane, own.base), later + slot(step) * own.width, own.width);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/arena.hpp"
 #include "engine/events.hpp"
 #include "procgraph/storage.hpp"
 #include "sparse/builder.hpp"
@@ -34,8 +35,7 @@ class RingTable {
   void prepare(const EventRing& events, std::int64_t step, std::size_t part) const;
   /// Takes up what was emitted `lag` steps before and adds what is due in `step` to one partition;
   /// concurrently for different ones.
-  void deliver(const EventRing& events, std::int64_t step, std::size_t part, std::uint32_t* arena,
-               std::size_t stride);
+  void deliver(const EventRing& events, std::int64_t step, std::size_t part, const Arena& arena);
   std::size_t bytes() const;
   StorageFormat format() const { return constant_ ? StorageFormat::index32 : StorageFormat::wide; }
 

@@ -76,22 +76,24 @@ void RowDelivery::deliver(std::int64_t step, std::size_t part, Arena& arena, Por
   if (std::none_of(tables_.begin(), tables_.end(), busy)) return;
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     Calendar& calendar = parts_[part].calendars[lane];
-    const std::uint64_t base = lane * arena.stride() + tables_.front()->rows(part).base;
-    deliver_due(step, base, calendar, arena);
+    deliver_due(step, part, lane, arena);
     for (const DeliveryTable* table : tables_) {
       if (!table->busy() || !table->takes_up(portion)) continue;
       table->absorb(step - table->lag(), step, part, lane, calendar);
     }
-    deliver_due(step, base, calendar, arena);
+    deliver_due(step, part, lane, arena);
   }
 }
 
-void RowDelivery::deliver_due(std::int64_t step, std::uint64_t base, Calendar& calendar,
-                              Arena& arena) {
+void RowDelivery::deliver_due(std::int64_t step, std::size_t part, std::size_t lane, Arena& arena) {
+  Calendar& calendar = parts_[part].calendars[lane];
   Bucket& bucket = calendar.due(step);
+  if (bucket.empty()) return;
+  const auto base = static_cast<std::size_t>(tables_.front()->rows(part).base);
+  std::uint32_t* const sums = arena.at(lane, base);
   while (!bucket.empty()) {
-    if (tables_.front()->marks()) mark(bucket, base, arena.marks());
-    run_segments(bucket, arena.sums() + base);
+    if (tables_.front()->marks()) mark(bucket, lane * arena.stride() + base, arena.marks());
+    run_segments(bucket, sums);
     forward(bucket, step, calendar);
   }
 }

@@ -53,7 +53,7 @@ class RowDelivery {
     std::vector<Calendar> calendars;  // by lane
   };
 
-  void deliver_due(std::int64_t step, std::uint64_t base, Calendar& calendar, Arena& arena);
+  void deliver_due(std::int64_t step, std::size_t part, std::size_t lane, Arena& arena);
   void run_segments(Bucket& bucket, std::uint32_t* sums);
   /// Marks the sums that a bucket adds to, for event-driven targets.
   void mark(const Bucket& bucket, std::uint64_t base, LineMask* lines) const;

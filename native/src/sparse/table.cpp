@@ -179,13 +179,14 @@ void DeliveryTable::fetch_rows(std::int64_t step, std::size_t part) const {
   }
 }
 
-void DeliveryTable::deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion) {
+void DeliveryTable::deliver(std::int64_t step, std::size_t part, const Arena& arena,
+                            Portion portion) {
   if (!busy_) return;
   if (ring_ != nullptr) {
     if (!takes_up(portion)) return;
-    ring_->deliver(source_->events, step, part, arena.sums(), arena.stride());
+    ring_->deliver(source_->events, step, part, arena);
   } else if (mask_ != nullptr) {
-    mask_->deliver(source_->events, step, lanes_, part, arena.sums(), arena.stride(), portion);
+    mask_->deliver(source_->events, step, lanes_, part, arena, portion);
   }
 }
 

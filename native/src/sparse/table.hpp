@@ -63,7 +63,7 @@ class DeliveryTable {
   /// Then, the begins of the rows of new spikes: they come in while others are under way.
   void fetch_rows(std::int64_t step, std::size_t part) const;
   /// Unless it has rows: takes up what the source has emitted and adds what is due in `step`.
-  void deliver(std::int64_t step, std::size_t part, Arena& arena, Portion portion);
+  void deliver(std::int64_t step, std::size_t part, const Arena& arena, Portion portion);
 
   bool has_rows() const { return mask_ == nullptr && ring_ == nullptr; }
   const Layout& layout() const { return layout_; }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/channel.hpp"
+#include "engine/grain.hpp"
 
 namespace procgraph {
 namespace {
@@ -176,6 +177,23 @@ void SparseTables::cut() {
   cuts_ = Cuts(threads);
   for (const auto& [begin, range] : ranges) cuts_.add({begin, range.first}, range.second);
   cuts_.close(arena_.stride());
+}
+
+void SparseTables::keep_apart(bool shared) {
+  std::vector<std::size_t> positions;
+  const std::vector<Reach>& ranges = cuts_.ranges();
+  for (std::size_t r = 1; r < ranges.size() && shared; ++r) {
+    const std::uint64_t begin = ranges[r].begin;
+    // Others look at their sums as a whole.
+    const bool whole = std::any_of(targets_.begin(), targets_.end(), [&](const Target& target) {
+      const std::uint64_t first = target.input->offset();
+      return first < begin && begin < first + target.input->n() &&
+             !target.input->owner->follows_delivery();
+    });
+    if (!whole) positions.push_back(static_cast<std::size_t>(begin));
+  }
+  if (arena_.stride() < positions.size() * grain().apart) positions.clear();
+  arena_.keep_apart(positions);
 }
 
 bool SparseTables::stale() const {

@@ -39,6 +39,9 @@ class SparseTables {
   void cut();
   /// One range, where nothing is run by several threads. Before the tables are built.
   void stay_whole();
+  /// Once it is known which nodes follow their delivery: moves the sums of different threads apart
+  /// where they are cut; or together, where nothing is `shared`.
+  void keep_apart(bool shared);
   /// Steps that a thread may run without asking what others have emitted in the meantime.
   std::int32_t window() const;
   /// Rough nanoseconds of a delivery.

@@ -9,8 +9,6 @@
 namespace procgraph {
 namespace {
 
-// Longer than a small serial level, shorter than a time slice.
-constexpr std::int64_t kSpinNs = 50'000;
 // Longer than threads usually wait for each other within a step.
 constexpr std::int64_t kShortestSpinNs = 25'000;
 // Longer than a thread usually takes to come for its next piece.
@@ -28,7 +26,7 @@ void pause() {
 /// Spinning only delays whoever is waited for where there are more threads than processors.
 std::int64_t spin_time(int threads) {
   const auto processors = static_cast<int>(std::thread::hardware_concurrency());
-  return processors == 0 || threads <= processors ? kSpinNs : 0;
+  return processors == 0 || threads <= processors ? ThreadPool::kSpinNs : 0;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "engine/thread_pool.hpp"
+
 namespace procgraph {
 
 /// Decides when threads are woken: not for a run that they would shorten by less than that takes.
@@ -29,7 +31,7 @@ class Waking {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::microseconds kAwake{25};  // the least that threads spin
+  static constexpr std::chrono::nanoseconds kAwake{ThreadPool::kSpinNs};
 
   double cost_;
   double missed_ = 0;  // in runs since the last pause

@@ -226,6 +226,11 @@ TEST(threads_run_many_steps_at_once) {
 }
 
 TEST(short_runs_with_pauses_wake_nobody) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  const bool always = true;  // kernels take so long that a single step is worth it
+#else
+  const bool always = std::getenv("PROCGRAPH_DIVIDE") != nullptr;
+#endif
   const std::size_t before = threads_now();
   for (const bool large : {true, false}) {
     const auto program = large ? large_network(9'000).load() : recurrent_network(9'000, 9).load();
@@ -237,7 +242,7 @@ TEST(short_runs_with_pauses_wake_nobody) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         many.run(1);
       }
-      if (std::getenv("PROCGRAPH_DIVIDE") == nullptr) CHECK_EQUAL(threads_now(), before);
+      if (!always) CHECK(threads_now() <= before);
       many.run(100);
       CHECK(same(one.export_state(), many.export_state()));
     }

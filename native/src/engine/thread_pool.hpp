@@ -81,8 +81,8 @@ class Rounds {
 class ThreadPool {
  public:
   static constexpr std::uint32_t kRounds = std::uint32_t{1} << 31;
-  /// How long threads stay awake between runs: longer than a small serial level, shorter than a time
-  /// slice.
+  /// How long threads stay awake between runs: longer than a small serial level, shorter than a
+  /// time slice.
   static constexpr std::int64_t kSpinNs = 50'000;
 
   explicit ThreadPool(int threads, std::uint32_t first_round = 1);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/lines.hpp"
 #include "engine/ports.hpp"
 #include "os/memory.hpp"
 
@@ -31,7 +32,7 @@ class Arena {
   std::size_t stride() const { return stride_; }
 
  private:
-  static constexpr std::size_t kGap = 4096 / sizeof(std::uint32_t);
+  static constexpr std::size_t kGap = kApartBytes / sizeof(std::uint32_t);
 
   std::size_t room() const { return stride_ + apart_.size() * kGap; }
   void place_inputs();

@@ -8,6 +8,10 @@
 namespace procgraph {
 
 constexpr std::size_t kLineBytes = 64;
+/// Between what different threads go through: more than processors read ahead (20 lines on
+/// Intel's). A whole page, so that the lower bits of addresses stay: where these are alike for two
+/// states, a load waits for a store to the other.
+constexpr std::size_t kApartBytes = 4096;
 
 template <class T>
 struct LineAllocator {

@@ -4,15 +4,13 @@
 #include <cstdint>
 #include <utility>
 
+#include "engine/lines.hpp"
+
 namespace procgraph {
 namespace {
 
-/// More than processors read ahead (20 lines on Intel's). A whole page, so that the lower bits of
-/// addresses stay: where these are alike for two states, a load waits for a store to the other.
-constexpr std::size_t kApart = 4096;
-
 std::size_t in_page(const std::byte* at) {
-  return reinterpret_cast<std::uintptr_t>(at) % kApart;
+  return reinterpret_cast<std::uintptr_t>(at) % kApartBytes;
 }
 
 }  // namespace
@@ -23,14 +21,14 @@ StateColumn::StateColumn(const NamedTensor& name, std::size_t size, std::size_t 
 void StateColumn::keep_apart(const std::vector<std::size_t>& places) {
   std::vector<Run> runs{{0, 0}};
   for (const std::size_t place : places) {
-    runs.push_back({place, place * item() + runs.size() * kApart});
+    runs.push_back({place, place * item() + runs.size() * kApartBytes});
   }
   if (runs.size() == 1 && runs_.size() == 1) return;
   Buffer<std::byte> values(bytes());
   read(values.data());
   const std::size_t begin = in_page(data_.data() + runs_[0].offset);
-  data_ = Buffer<std::byte>(bytes() + runs.size() * kApart);
-  const std::size_t shift = (begin + kApart - in_page(data_.data())) % kApart;
+  data_ = Buffer<std::byte>(bytes() + runs.size() * kApartBytes);
+  const std::size_t shift = (begin + kApartBytes - in_page(data_.data())) % kApartBytes;
   for (Run& run : runs) run.offset += shift;
   runs_ = std::move(runs);
   write(values.data());

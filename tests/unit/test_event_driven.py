@@ -27,7 +27,12 @@ NEURONS: dict[str, dict[str, Any]] = {
     "DualExpLIF": {"t_ref": 2.0, "v_th": 0.02, "v_rest": 0.0, "v_reset": 0.0},
     "AlphaLIF": {"t_ref": 2.0, "v_th": 0.5, "v_rest": 0.0, "v_reset": 0.0},
     "CubaLIF": {"w_in": 6.0, "r": 3.0},
+    "ALIF": {"v_th": 0.01, "beta": 2.0, "t_ref": 2.0},
+    "ATRLIF": {"theta_0": 0.6, "theta_step": 0.5},
+    "ResonateAndFire": {"frequency": 40.0, "y_th": 0.4},
 }
+# What each is watched by: it forgets with the time constant that the bound of its rounding has.
+WATCHED = {"ResonateAndFire": "y"}
 
 
 def network(kind: str, execution: str, weight: float = 0.4, n: int = 100, **values: Any) -> pg.Graph:
@@ -51,7 +56,8 @@ def network(kind: str, execution: str, weight: float = 0.4, n: int = 100, **valu
 
 def run(graph: pg.Graph, backend: str, steps: int = 400) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     with pg.compile(graph, backend) as rt:
-        spikes, v = rt.probe("cells.s_out"), rt.probe("cells.v", every=7)
+        kind = type(graph.processes["cells"]).__name__
+        spikes, v = rt.probe("cells.s_out"), rt.probe(f"cells.{WATCHED.get(kind, 'v')}", every=7)
         rt.run(steps=steps)
         return spikes.events, v.data
 
@@ -197,6 +203,15 @@ def _draw(kind: str, seed: int) -> tuple[Process, dict[str, Any], dict[str, Any]
         "v_th": (0.8, 1.2),
         "v_rest": (-0.5, 0.5),
         "v_reset": (-0.5, 0.5),
+        "beta": (0.0, 3.0),
+        "tau_adapt": (20.0, 700.0),
+        "delta_i": (0.0, 1.0),
+        "delta_v": (0.0, 1.0),
+        "delta_theta": (0.0, 1.0),
+        "delta_r": (0.0, 1.0),
+        "theta_0": (0.8, 1.2),
+        "tau": (2.0, 40.0),
+        "frequency": (0.0, 150.0),
     }
     values = {k: rng.uniform(*bounds, n) for k, bounds in ranges.items() if k in cls.declarations}
     if kind == "IF":
@@ -209,8 +224,8 @@ def _draw(kind: str, seed: int) -> tuple[Process, dict[str, Any], dict[str, Any]
         for k, v in column_values(process, 0.5).items()
     }
     states = {
-        k: rng.integers(0, 5, n).astype(np.int32)
-        if k == "refractory"
+        k: rng.integers(0, {"refractory": 5, "fired": 2}[k], n).astype(np.int32)
+        if d.dtype == "int32"
         else rng.uniform(-1.0, 0.75, n).astype(np.float32)
         for k, d in cls.declarations.items()
         if isinstance(d, pg.State)
@@ -239,6 +254,8 @@ def _quiet_steps(
 def test_advance_is_so_many_steps_without_input(kind: str, seed: int, n: int) -> None:
     process, columns, states = _draw(kind, seed)
     cls: Any = type(process)
+    if "fired" in states:
+        states["fired"][:] = 0  # who has fired in the step before is awake
     scope = Namespace(nested(columns), kind)
     by_clock, spiked = _quiet_steps(process, columns, states, n)
     at_once = {**states, **cls.advance(scope, scope, Namespace(states, "s"), np.int32(n))}

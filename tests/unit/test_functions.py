@@ -50,6 +50,21 @@ def test_exprelr_is_accurate_and_1_at_zero() -> None:
     assert f.exprelr(floats(0.0))[0] == 1.0
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_sine_and_cosine_are_accurate(name: str) -> None:
+    around = [k * np.pi / 4 + np.linspace(-1e-3, 1e-3, 2001) for k in range(-9, 10)]
+    x = np.concatenate([np.linspace(-6000, 6000, 2_000_001), np.linspace(-7, 7, 1_000_001), *around]).astype(np.float32)
+    got = getattr(f, name)(x)
+    assert got.dtype == np.float32
+    assert np.abs(got - getattr(np, name)(x.astype(np.float64))).max() < 2e-7
+
+
+def test_sine_and_cosine_at_zero_and_of_small_numbers() -> None:
+    small = np.logspace(-38, -4, 1001).astype(np.float32)
+    assert np.array_equal(f.sin(small), small) and np.array_equal(f.sin(-small), -small)
+    assert f.sin(floats(0.0))[0] == 0.0 and f.cos(floats(0.0))[0] == 1.0
+
+
 def test_log_is_accurate_for_all_normal_numbers() -> None:
     bits = np.linspace(0x00800000, 0x7F7FFFFF, 2_000_001).astype(np.int32)
     x = bits.view(np.float32)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from procgraph.processes.neurons.cuba import NO_REST, two_decays, two_decays_after, two_decays_highest
 from procgraph.processes.neurons.lif import in_steps
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import to_float, to_int, where
+from procgraph.spec.functions import exp, maximum, minimum, to_float, to_int, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
@@ -55,6 +56,9 @@ class ALIF(Process):
             "rise": 1 - rho,
             "gain": gain,
             "drive": gain * p.bias,
+            "rate": -dt / p.tau_m,
+            "rate_adapt": -dt / p.tau_adapt,
+            "rest": p.r_m * p.bias,
             "ref_steps": in_steps(p.t_ref, dt),
         }
 
@@ -68,6 +72,16 @@ class ALIF(Process):
         spike = free & (v > p.v_th + p.beta * b)
         refractory = where(spike, d.ref_steps, where(free, 0, s.refractory - 1))
         return {"v": v, "b": b, "fired": to_int(spike), "refractory": refractory}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        steps = to_float(n)  # that follow one without a spike, else the neuron is awake
+        v = d.rest + (s.v - d.rest) * exp(steps * d.rate)
+        return {"v": v, "b": s.b * exp(steps * d.rate_adapt), "refractory": maximum(s.refractory - n, 0)}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return (s.fired == 0) & (maximum(s.v, d.rest) < p.v_th + p.beta * minimum(s.b, 0.0))
 
 
 class ATRLIF(Process):
@@ -101,7 +115,9 @@ class ATRLIF(Process):
 
     @staticmethod
     def derive(p: Values, dt: float) -> dict[str, Any]:
-        return {
+        return two_decays(np.asarray(p.delta_i), np.asarray(p.delta_v), 1.0, p.bias) | {
+            "rate_theta": np.log(np.maximum(1 - np.asarray(p.delta_theta), NO_REST))[()],
+            "rate_r": np.log(np.maximum(1 - np.asarray(p.delta_r), NO_REST))[()],
             "keep_i": 1 - p.delta_i,
             "keep_v": 1 - p.delta_v,
             "keep_theta": 1 - p.delta_theta,
@@ -117,3 +133,13 @@ class ATRLIF(Process):
         spike = v - r >= theta
         after = {"r": where(spike, r + theta * 2.0, r), "theta": where(spike, theta + p.theta_step, theta)}
         return {"i": i, "v": v, **after}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        steps = to_float(n)
+        theta = p.theta_0 + (s.theta - p.theta_0) * exp(steps * d.rate_theta)
+        return {**two_decays_after(d, s, n), "theta": theta, "r": s.r * exp(steps * d.rate_r)}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        return two_decays_highest(d, s) - minimum(s.r, 0.0) < minimum(s.theta, p.theta_0)

@@ -13,7 +13,7 @@ from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
 
-__all__ = ["CubaLIF", "lava_parameters"]
+__all__ = ["NO_REST", "CubaLIF", "lava_parameters", "two_decays", "two_decays_after", "two_decays_highest"]
 
 NO_DECAY = 1e30  # a time constant so long that 1 - dt/tau is exactly 1
 NO_REST = 1e-38  # a decay so strong that a float32 value does not outlive it
@@ -25,9 +25,39 @@ def _ratio(q: Any) -> Any:
     return np.where(near, 1.0, np.log(q) / np.where(near, 1.0, q - 1))
 
 
-def _limit(drive: Any, mem: Any) -> Any:
-    """Where a potential that only its drive moves can come: the resting potential, or without leak as far as it goes."""
-    return np.clip(drive / np.maximum(mem, NO_REST), -NO_DECAY, NO_DECAY)
+def _bounded(numerator: Any, loss: Any) -> Any:
+    """A quotient by what is lost per step, which may be nothing."""
+    return np.clip(numerator / np.maximum(loss, NO_REST), -NO_DECAY, NO_DECAY)
+
+
+def two_decays(loss_i: Any, loss_v: Any, gain: Any, drive: Any) -> dict[str, Any]:
+    """Derived values for the two functions below, of i <- i (1 - loss_i), then v <- v (1 - loss_v) + gain i + drive."""
+    q_i, q_v = np.maximum(1 - loss_i, NO_REST), np.maximum(1 - loss_v, NO_REST)
+    slow = np.maximum(q_i, q_v)
+    ratio = np.minimum(q_i, q_v) / slow
+    return {
+        "rate_i": np.log(q_i)[()],
+        "rate_v": np.log(q_v)[()],
+        "rate_slow": np.log(slow)[()],
+        "rate_gap": np.log(ratio)[()],
+        "sum_gain": (gain * (1 - loss_i) * _ratio(ratio))[()],
+        "sum_drive": (drive * _ratio(q_v))[()],
+        "peak": (gain * np.minimum(_bounded(1 - loss_i, loss_i), _bounded(1.0, loss_v)))[()],
+        "most": _bounded(drive, loss_v)[()],
+    }
+
+
+def two_decays_after(d: Values, s: Values, n: Any) -> dict[str, Any]:
+    """i and v after n such steps without input."""
+    steps = to_float(n)
+    by_drive = steps * d.sum_drive / exprelr(steps * d.rate_v)
+    by_i = s.i * (steps * d.sum_gain) * exp((steps - 1.0) * d.rate_slow) / exprelr(steps * d.rate_gap)
+    return {"i": s.i * exp(steps * d.rate_i), "v": s.v * exp(steps * d.rate_v) + by_i + by_drive}
+
+
+def two_decays_highest(d: Values, s: Values) -> Any:
+    """A bound that v stays below or at until the next input."""
+    return maximum(s.v, d.most) + maximum(s.i * d.peak, 0.0)
 
 
 class CubaLIF(Process):
@@ -67,22 +97,13 @@ class CubaLIF(Process):
             raise ParameterError(
                 f"CubaLIF: tau_syn and tau_mem must be at least dt = {dt:g} ms. Raise them or lower dt."
             )
-        q_syn, q_mem = np.maximum(1 - syn, NO_REST), np.maximum(1 - mem, NO_REST)
-        slow = np.maximum(q_syn, q_mem)
-        return {
+        gain, drive = p.r * mem, p.v_leak * mem + p.bias
+        return two_decays(syn, mem, gain, drive) | {
             "decay_syn": (1 - syn)[()],
             "decay_mem": (1 - mem)[()],
             "gain_syn": (p.w_in * syn)[()],
-            "gain_mem": (p.r * mem)[()],
-            "drive": (p.v_leak * mem + p.bias)[()],
-            "rate_syn": np.log(q_syn)[()],
-            "rate_mem": np.log(q_mem)[()],
-            "rate_slow": np.log(slow)[()],
-            "rate_gap": np.log(np.minimum(q_syn, q_mem) / slow)[()],
-            "sum_gain": (p.r * mem * (1 - syn) * _ratio(np.minimum(q_syn, q_mem) / slow))[()],
-            "sum_drive": ((p.v_leak * mem + p.bias) * _ratio(q_mem))[()],
-            "peak": np.minimum((1 - syn) / syn, 1 / mem)[()],
-            "most": _limit(p.v_leak * mem + p.bias, mem)[()],
+            "gain_mem": gain[()],
+            "drive": drive[()],
         }
 
     @staticmethod
@@ -94,14 +115,11 @@ class CubaLIF(Process):
 
     @staticmethod
     def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
-        steps = to_float(n)
-        by_drive = steps * d.sum_drive / exprelr(steps * d.rate_mem)
-        by_i = s.i * (steps * d.sum_gain) * exp((steps - 1.0) * d.rate_slow) / exprelr(steps * d.rate_gap)
-        return {"i": s.i * exp(steps * d.rate_syn), "v": s.v * exp(steps * d.rate_mem) + by_i + by_drive}
+        return two_decays_after(d, s, n)
 
     @staticmethod
     def rests(p: Values, d: Values, s: Values) -> Any:
-        return maximum(s.v, d.most) + maximum(s.i * d.gain_mem, 0.0) * d.peak < p.v_th
+        return two_decays_highest(d, s) < p.v_th
 
 
 def lava_parameters(

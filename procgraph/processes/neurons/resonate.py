@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.spec.declare import In, Out, Param, State
-from procgraph.spec.functions import where
+from procgraph.spec.functions import cos, exp, floor, sin, sqrt, to_float, where
 from procgraph.spec.process import Process
 from procgraph.spec.trace import StepResult, Values
 from procgraph.spec.types import Current, Spikes
@@ -45,7 +45,13 @@ class ResonateAndFire(Process):
         rate = -1 / np.asarray(p.tau) + 2e-3j * np.pi * np.asarray(p.frequency)
         turn = np.exp(rate * dt)
         push = (turn - 1) / rate * p.bias
+        rest = -1 / rate * p.bias
         return {
+            "rest_x": rest.real[()],
+            "rest_y": rest.imag[()],
+            "damping": np.exp(-dt / p.tau),
+            "rate": -dt / p.tau,
+            "turns": 1e-3 * p.frequency * dt,
             "turn_x": turn.real[()],
             "turn_y": turn.imag[()],
             "push_x": push.real[()],
@@ -58,3 +64,17 @@ class ResonateAndFire(Process):
         imaginary = s.x * d.turn_y + s.y * d.turn_x + d.push_y
         spike = imaginary >= p.y_th
         return {"x": where(spike, p.x_reset, real), "y": where(spike, p.y_reset, imaginary)}, {"s_out": spike}
+
+    @staticmethod
+    def advance(p: Values, d: Values, s: Values, n: Any) -> dict[str, Any]:
+        turns = to_float(n) * d.turns
+        angle = (turns - floor(turns)) * (2 * np.pi)
+        size = exp(to_float(n) * d.rate)
+        cosine, sine = size * cos(angle), size * sin(angle)
+        x, y = s.x - d.rest_x, s.y - d.rest_y
+        return {"x": d.rest_x + x * cosine - y * sine, "y": d.rest_y + x * sine + y * cosine}
+
+    @staticmethod
+    def rests(p: Values, d: Values, s: Values) -> Any:
+        x, y = s.x - d.rest_x, s.y - d.rest_y
+        return d.rest_y + sqrt(x * x + y * y) * d.damping < p.y_th

@@ -75,6 +75,13 @@ def run(
     raster_window: Annotated[
         float, typer.Option(min=0.001, help="Last simulated seconds that the raster shows.")
     ] = 2.0,
+    raster_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Draw events of this Process only; may be repeated. Otherwise of all but sources with more than can be drawn.",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Open the windows of games.")] = False,
     json: Json = False,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the state at the end.")] = None,
@@ -96,7 +103,7 @@ def run(
         execute(
             Options(
                 file, steps, seconds, until_done, realtime, devices, threads, seed, tuple(overrides or ()), raster,
-                raster_window, watch, json, checkpoint, restore, trust_kernels, not no_imports, quiet,
+                raster_window, tuple(raster_of or ()), watch, json, checkpoint, restore, trust_kernels, not no_imports, quiet,
             )
         )  # fmt: skip
 

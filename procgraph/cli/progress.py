@@ -139,6 +139,8 @@ def summary(result: dict[str, Any]) -> str:
         )
     lines += [f"{name}: {_values(values)}" for name, values in result["progress"].items()]
     lines += [f"{key}: {result[key]}" for key in ("raster", "checkpoint") if key in result]
+    if result.get("raster_left_out"):
+        lines.append(f"not drawn, too many events: {', '.join(result['raster_left_out'])} (see --raster-of)")
     return "\n".join(lines)
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from procgraph.cli.output import Code, CommandError
+from procgraph.errors import did_you_mean
 from procgraph.ir.nodes import Node, Output, SpikeIR
 from procgraph.runtime.probe import Probe
 from procgraph.runtime.runtime import Runtime
 from procgraph.runtime.series import Array, Events, Samples
+from procgraph.spec.process import Process
 
 __all__ = ["Recording", "as_images", "image_shape", "in_flow_order"]
 
+Emitter = tuple[Node, Output]
 FRAMES = 6
 MAX_EVENTS = 400_000  # per population and look; beyond it, every m-th event is kept
 MIN_PIXELS = 64
@@ -34,9 +39,15 @@ class _Track:
 
 
 class Recording:
-    """Probes of a Runtime: the first frame-like array output, all events, and the action (a decision, or a whole-number scalar)."""
+    """Probes of a Runtime: the first frame-like array output, events, and the action (a decision, or a whole-number scalar).
 
-    def __init__(self, rt: Runtime, window_s: float) -> None:
+    Events are those of the Processes ``only``; if there are none, all but those of which more are expected in the window
+    than can be drawn, as far as ``processes`` tell.
+    """
+
+    def __init__(
+        self, rt: Runtime, window_s: float, only: Sequence[str] = (), processes: Mapping[str, Process] | None = None
+    ) -> None:
         self._rt = rt
         self.dt = rt.dt
         self.window = max(1, round(window_s * 1e3 / rt.dt))
@@ -44,10 +55,21 @@ class Recording:
         self._polled = rt.step
         outputs = [(n, o) for n in in_flow_order(rt.program.ir) for o in n.outputs]
         self._frames = self._find_frames([(n, o) for n, o in outputs if o.kind == "array" and o.n >= MIN_PIXELS])
-        self._events = [self._track(n, o, 1) for n, o in outputs if o.kind == "events"]
+        emitters = [(n, o) for n, o in outputs if o.kind == "events"]
+        chosen = _named(emitters, only) if only else self._drawable(emitters, processes or {})
+        self.left_out = [] if only else list(dict.fromkeys(n.name for n, o in emitters if (n, o) not in chosen))
+        self._events = [self._track(n, o, 1) for n, o in chosen]
         decisions = [(n, o) for n, o in outputs if o.kind == "array" and o.n == 1 and o.dtype == "int32"]
         decisions.sort(key=lambda pair: pair[0].op != "argmax")
         self._action = self._track(*decisions[0], 1) if decisions else None
+
+    def _drawable(self, emitters: list[Emitter], processes: Mapping[str, Process]) -> list[Emitter]:
+        def expected(node: Node) -> float:
+            process = processes.get(node.name)
+            rate = None if process is None else process.event_rate(self.dt * node.period)
+            return (rate or 0.0) * node.n * self.window / node.period
+
+        return [(n, o) for n, o in emitters if expected(n) <= MAX_EVENTS] or emitters
 
     def _track(self, node: Node, output: Output, every: int) -> _Track:
         label = node.name if len(node.outputs) == 1 else f"{node.name}.{output.name}"
@@ -102,6 +124,14 @@ class Recording:
             return None
         steps, values = self._action.joined()
         return Samples(self._action.label, steps, values.reshape(-1))
+
+
+def _named(emitters: list[Emitter], names: Sequence[str]) -> list[Emitter]:
+    known = list(dict.fromkeys(n.name for n, _ in emitters))
+    for name in names:
+        if name not in known:
+            raise CommandError(Code.USAGE, f"--raster-of: no Process {name!r} emits events.{did_you_mean(name, known)}")
+    return [(n, o) for n, o in emitters if n.name in names]
 
 
 def in_flow_order(ir: SpikeIR) -> list[Node]:

@@ -21,6 +21,7 @@ from procgraph.runtime.compile import compile as compile_graph
 from procgraph.runtime.compile import load
 from procgraph.runtime.figures import FORMATS
 from procgraph.runtime.runtime import Runtime
+from procgraph.spec.graph import Graph
 
 __all__ = ["Options", "execute"]
 
@@ -40,6 +41,7 @@ class Options:
     overrides: tuple[str, ...]
     raster: Path | None
     raster_window: float
+    raster_of: tuple[str, ...]
     watch: bool
     json: bool
     checkpoint: Path | None
@@ -59,11 +61,14 @@ def execute(options: Options) -> None:
     """
     _check(options)
     with Building(options.quiet) as progress:
-        settings, rt = _open(options, progress)
+        settings, rt, graph = _open(options, progress)
     with rt:
         if options.restore is not None:
             _restore(rt, options.restore)
-        recording = None if options.raster is None else Recording(rt, options.raster_window)
+        processes = {} if graph is None else graph.processes
+        recording = (
+            None if options.raster is None else Recording(rt, options.raster_window, options.raster_of, processes)
+        )
         end = drive(rt, _plan(settings, rt), Progress(rt, quiet=options.quiet), recording)
         result = _result(options, settings, rt, end)
         if options.checkpoint is not None and end.reason != "killed":
@@ -74,7 +79,7 @@ def execute(options: Options) -> None:
 
             frames, events, action = recording.frames(), recording.events(), recording.action()
             overview(frames, events, action, rt.dt, recording.limits, options.raster)
-            result["raster"] = str(options.raster)
+            result |= {"raster": str(options.raster), "raster_left_out": recording.left_out}
         if options.json:
             print_json(result)
         elif not options.quiet:
@@ -95,6 +100,8 @@ def _check(options: Options) -> None:
         raise CommandError(Code.USAGE, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'")
     if options.raster is not None and options.raster.suffix not in FORMATS:
         raise CommandError(Code.USAGE, f"--raster {options.raster}: allowed: names that end with {', '.join(FORMATS)}.")
+    if options.raster_of and options.raster is None:
+        raise CommandError(Code.USAGE, "--raster-of says what --raster draws: give the name of an image by --raster.")
     for path in (options.raster, options.checkpoint):
         if path is not None and not path.parent.is_dir():
             raise CommandError(Code.USAGE, f"{path}: the folder {path.parent} does not exist.")
@@ -134,10 +141,10 @@ def _loading(options: Options, settings: RunSettings, progress: Building) -> dic
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _open(options: Options, progress: Building) -> tuple[RunSettings, Runtime]:
-    """The settings and a Runtime at its first step."""
+def _open(options: Options, progress: Building) -> tuple[RunSettings, Runtime, Graph | None]:
+    """The settings, a Runtime at its first step, and the graph, unless it is compiled already."""
     if options.file.suffix == ".pgx":
-        return _open_program(options, progress)
+        return *_open_program(options, progress), None
     everywhere = {"watch": True} if options.watch else {}
     config = load_config(
         options.file, dict(map(parse_override, options.overrides)), imports=options.imports, everywhere=everywhere
@@ -145,7 +152,7 @@ def _open(options: Options, progress: Building) -> tuple[RunSettings, Runtime]:
     if options.watch and "watch" not in config.taken:
         raise CommandError(Code.USAGE, f"--watch: no Process of {options.file} has a window to open.")
     settings = _settings(options, config.run)
-    return settings, _compile(config, settings, _loading(options, settings, progress))
+    return settings, _compile(config, settings, _loading(options, settings, progress)), config.graph
 
 
 def _compile(config: Config, settings: RunSettings, loading: dict[str, Any]) -> Runtime:

@@ -137,6 +137,7 @@ def test_a_failing_model_names_itself_and_the_line() -> None:
             ("run", "graph.yaml", "--raster", "r.nope"),
             "--raster r.nope: allowed: names that end with .png, .svg, .pdf.",
         ),
+        (("run", "graph.yaml", "--raster-of", "pop"), "--raster-of says what --raster draws"),
         (("run", "clock.yaml", "--no-imports"), "clock.yaml:2:11: imports 'clock.py', and user code was refused."),
         (("run", "g.pgx", "--set", "a.b=1"), "--set and --watch need the YAML file"),
         (("run", "graph.yaml", "--stps", 3), "No such option"),

@@ -136,7 +136,25 @@ def test_raster(folder: Path) -> None:
     result = run_json(example, "--raster", "r.png", "--raster-window", 0.5, "--seconds", 1)
     data = Path("r.png").read_bytes()
     assert result["raster"] == "r.png" and data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
-    assert run_json("graph.yaml", "--raster", "plain.svg")["raster"] == "plain.svg"
+    result = run_json("graph.yaml", "--raster", "plain.svg")
+    assert result["raster"] == "plain.svg" and result["raster_left_out"] == []
+
+
+def test_a_raster_leaves_out_what_it_cannot_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """A million events in its window are no dots any more, and recording them takes longer than the run."""
+    pytest.importorskip("matplotlib")
+    Path("loud.yaml").write_text(GRAPH.replace("50 Hz", "900 Hz").replace("20", "600", 1).replace("20]", "600]"))
+    code, out, _ = inside(capsys, "run", "loud.yaml", "--raster", "r.svg", "--steps", 100)
+    assert code == 0 and "not drawn, too many events: stim (see --raster-of)" in out
+    assert ">stim" not in Path("r.svg").read_text() and "pop" in Path("r.svg").read_text()
+    assert run_json("loud.yaml", "--raster", "all.svg", "--raster-window", 0.2, "--steps", 100)["raster_left_out"] == []
+    assert run_json("loud.yaml", "--raster", "s.svg", "--raster-of", "stim", "--steps", 100)["raster_left_out"] == []
+    names = {name: ["stim" in Path(name).read_text(), "pop" in Path(name).read_text()] for name in ("all.svg", "s.svg")}
+    assert names == {"all.svg": [True, True], "s.svg": [True, False]}
+    code, _, err = inside(capsys, "run", "loud.yaml", "--raster", "r.svg", "--raster-of", "stm", "--steps", 1)
+    assert code == 2 and err.startswith(
+        "--raster-of: no Process 'stm' emits events. Did you mean 'stim'? Known: pop, stim."
+    )
 
 
 def test_raster_without_matplotlib(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import inspect
 import math
 from typing import Any
 
+from procgraph.config.arrays import GENERATORS
 from procgraph.config.problems import Report
 from procgraph.config.tree import Entry, Node
 from procgraph.errors import ParameterError, ProcgraphError, did_you_mean
@@ -43,7 +44,9 @@ def keys_of(kind: str) -> dict[str, bool]:
 
 def looks_drawn(value: object) -> bool:
     """Whether a mapping names one of these, ``{normal: {…}}``; the generator of an array is ``{normal: […], …}``."""
-    return isinstance(value, dict) and any(isinstance(v, dict) and k in MADE for k, v in value.items())
+    if not isinstance(value, dict):
+        return False
+    return any(k in MADE and (isinstance(v, dict) or k not in GENERATORS) for k, v in value.items())
 
 
 def distribution(node: Node, what: str, unit: str, report: Report) -> Distribution | DistanceKernel | None:

@@ -96,6 +96,10 @@ def test_distributions(written: str, weights: Any, delay: Any) -> None:
     [
         ("weights: {normal: {mean: 1}}", ["5:63: syn.weights: normal needs the key 'sd'."]),
         (
+            "weights: {lognormal: [-1, 0.5]}",
+            ["5:63: syn.weights: lognormal needs the key 'mu'.", "5:63: syn.weights: lognormal needs the key 'sigma'."],
+        ),
+        (
             "weights: {normal: {mean: 1, sigma: 1, sd: x}}",
             [
                 "5:81: syn.weights: normal has no key 'sigma'. Known: grid, high, low, mean, sd.",

@@ -13,14 +13,14 @@ from procgraph.errors import did_you_mean
 from procgraph.ir.nodes import Node, Output, SpikeIR
 from procgraph.runtime.probe import Probe
 from procgraph.runtime.runtime import Runtime
-from procgraph.runtime.series import Array, Events, Samples
+from procgraph.runtime.series import Array, Events, Samples, some
 from procgraph.spec.process import Process
 
 __all__ = ["Recording", "as_images", "image_shape", "in_flow_order"]
 
 Emitter = tuple[Node, Output]
 FRAMES = 6
-MAX_EVENTS = 400_000  # per population and look; beyond it, every m-th event is kept
+MAX_EVENTS = 400_000  # per population and look; beyond it, some are kept
 MIN_PIXELS = 64
 
 
@@ -31,6 +31,15 @@ class _Track:
     label: str
     probe: Probe
     chunks: deque[tuple[Array, Array]] = field(default_factory=deque)
+    share: float = 1.0  # of the values that are kept
+
+    def limit(self, share: float) -> None:
+        """Keep no larger share from now on, and of what is there already: no time is to look busier than another."""
+        if share >= self.share:
+            return
+        kept = [some(steps.size, share / self.share) for steps, _ in self.chunks]
+        thin = [(steps[k], values[k]) for k, (steps, values) in zip(kept, self.chunks, strict=True)]
+        self.chunks, self.share = deque(c for c in thin if c[0].size), share
 
     def joined(self) -> tuple[Array, Array]:
         if not self.chunks:
@@ -92,8 +101,9 @@ class Recording:
         oldest = self._polled - self.window
         for track in self._events:
             steps, _, index, _ = track.probe.take()
-            thin = slice(None, None, 1 + steps.size // MAX_EVENTS)
-            _keep(track, steps[thin], index[thin], oldest)
+            track.limit(MAX_EVENTS / max(steps.size, 1))
+            kept = some(steps.size, track.share)
+            _keep(track, steps[kept], index[kept], oldest)
         for samples in filter(None, (self._frames, self._action)):
             steps, values = samples.probe.take()
             _keep(samples, steps, values[:, 0] if steps.size else values, oldest)

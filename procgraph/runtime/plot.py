@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from procgraph.runtime.series import Array, Events, Samples
+from procgraph.runtime.series import Array, Events, Samples, some
 
 __all__ = ["overview", "raster", "rates", "trace"]
 
@@ -191,8 +191,9 @@ def _draw_population(
     axes: Any, population: Events, top: float, height: float, scale: float, colour: str, dt: float
 ) -> None:
     """Lines where single neurons can be told apart, dots elsewhere."""
-    step = 1 + population.steps.size // MAX_POINTS
-    x, index = population.steps[::step] * (dt * 1e-3), population.index[::step]
+    count = population.steps.size
+    drawn = some(count, MAX_POINTS / max(count, 1))
+    x, index = population.steps[drawn] * (dt * 1e-3), population.index[drawn]
     y = top + height * (0.06 + 0.88 * (index + 0.5) / population.size)
     if population.size <= 32:
         length = float(np.clip(0.75 * 72 * height * scale * 0.88 / population.size, 2.0, 14.0))

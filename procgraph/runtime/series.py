@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Events", "Samples"]
+__all__ = ["Events", "Samples", "some"]
 
 Array = NDArray[Any]
 
@@ -29,3 +30,8 @@ class Events:
     steps: Array
     index: Array
     size: int
+
+
+def some(count: int, share: float) -> slice | Array:
+    """What selects about that share of so many values: at random, since every m-th of regular ones makes a pattern."""
+    return slice(None) if share >= 1 else np.random.default_rng(count).random(count) < share

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import procgraph as pg
+from procgraph.cli import recording
 from procgraph.errors import DeviceError, ParameterError, ProcgraphError, UnknownNameError
 from procgraph.processes import LIF, OneToOne, PoissonSource
+from procgraph.runtime.series import Events
 
 pytest.importorskip("matplotlib")
 
@@ -113,3 +115,29 @@ def test_without_matplotlib(rt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None)
     with pytest.raises(DeviceError, match=r"plots need matplotlib. Install procgraph-snn\[plot\]"):
         rt.plot_raster()
+
+
+def test_many_events_are_drawn_in_part_without_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    from procgraph.runtime import plot  # needs matplotlib
+
+    monkeypatch.setattr(plot, "MAX_POINTS", 2000)
+    steps, index = (a.reshape(-1) for a in np.mgrid[0:500, 0:100])  # all fire in every step
+    (line, *_) = plot.raster([Events("pop", steps, index, 100)], 1.0, (0.0, 0.5), None).axes[0].lines
+    assert 1800 < line.get_xdata().size < 2200
+    counts, _ = np.histogram(line.get_xdata(), bins=20)
+    assert counts.min() > 50 and counts.max() < 160  # 100 each; every 25th event would hit four of the neurons alone
+    assert np.unique(line.get_ydata()).size > 90
+
+
+def test_a_recording_keeps_the_same_share_of_all_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MAX_EVENTS", 4000)
+    source = PoissonSource(shape=1000, rate=100.0, name="source")
+    with pg.compile(pg.Graph(source), "reference") as rt:
+        kept = recording.Recording(rt, 1.0)
+        for steps in (20, 200, 5, 100, 75):  # 100 events a step
+            rt.run(steps=steps)
+            kept.poll()
+        (events,) = kept.events()
+    counts, _ = np.histogram(events.steps, bins=10, range=(0, 400))
+    assert 6400 < events.steps.size < 9600  # a fifth, so that the longest stretch has 4000
+    assert counts.min() > 0.8 * counts.mean() and counts.max() < 1.2 * counts.mean()

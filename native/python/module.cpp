@@ -271,9 +271,9 @@ void bind_engine(py::module_& m) {
           py::arg("node"), py::arg("section"), py::arg("name") = "")
       .def("write", &write, py::arg("node"), py::arg("section"), py::arg("name"), py::arg("values"))
       .def("record_output", &Engine::record_output, py::arg("node"), py::arg("port"),
-           py::arg("every") = 1)
+           py::arg("every") = 1, py::arg("elements") = std::vector<std::int64_t>())
       .def("record_state", &Engine::record_state, py::arg("node"), py::arg("name"),
-           py::arg("every") = 1)
+           py::arg("every") = 1, py::arg("elements") = std::vector<std::int64_t>())
       .def(
           "recorded",
           [](Engine& e, int id, bool clear) { return recording_tuple(e.recorded(id, clear)); },

@@ -125,6 +125,24 @@ TEST(records_are_sampled_every_so_often) {
   CHECK_THROWS(name, engine.record_output("l", "w"));
 }
 
+TEST(some_elements_are_recorded_in_the_order_that_is_asked_for) {
+  Builder b = small_network();
+  Engine engine(b.load());
+  const int all = engine.record_state("l", "v");
+  const int some = engine.record_state("l", "v", 1, {2, 0});
+  engine.run(30);
+  Recording whole = engine.recorded(all);
+  Recording got = engine.recorded(some);
+  CHECK(got.samples.shape == std::vector<std::int64_t>{30, 1, 2});
+  for (std::size_t k = 0; k < 30; ++k) {
+    CHECK_EQUAL(got.samples.as<float>()[2 * k], whole.samples.as<float>()[4 * k + 2]);
+    CHECK_EQUAL(got.samples.as<float>()[2 * k + 1], whole.samples.as<float>()[4 * k]);
+  }
+  CHECK_THROWS(argument, engine.record_state("l", "v", 1, {0, 4}));
+  CHECK_THROWS(argument, engine.record_state("l", "v", 1, {-1}));
+  CHECK_THROWS(argument, engine.record_output("l", "s_out", 1, {0}));
+}
+
 TEST(runs_can_be_interrupted) {
   Builder b = small_network();
   Engine engine(b.load());

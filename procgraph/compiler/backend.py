@@ -7,7 +7,7 @@ name: the ones of this package in ``BUILT_IN``, others through the entry point g
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -117,11 +117,15 @@ class Executor(Protocol):
         """Set a variable; same sections and shapes as ``read`` (a column may also be one value or n)."""
         ...
 
-    def record_output(self, node: int, port: int, every: int) -> int:
-        """Record an output from now on; returns the number of the record. Samples are taken at the end of steps k with (k + 1) % every == 0."""
+    def record_output(self, node: int, port: int, every: int, elements: Sequence[int] = ()) -> int:
+        """Record an output from now on; returns the number of the record.
+
+        Samples are taken at the end of steps k with (k + 1) % every == 0: of these elements, in this order, or of all if
+        there are none; events are recorded of all.
+        """
         ...
 
-    def record_state(self, node: int, name: str, every: int) -> int:
+    def record_state(self, node: int, name: str, every: int, elements: Sequence[int] = ()) -> int:
         """Record a state variable likewise."""
         ...
 

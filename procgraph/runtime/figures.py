@@ -122,15 +122,18 @@ class Figures:
         self._check_lane(lane)
         size, data = int(np.prod(probe.shape)), probe.data
         data = (data[:, lane] if self._batch > 1 else data).reshape(-1, size)
+        recorded = range(size) if probe.elements is None else probe.elements
         if elements is None:
-            shown = [int(i) for i in np.unique(np.linspace(0, size - 1, min(size, LINES)).astype(int))]
+            shown = [recorded[i] for i in np.unique(np.linspace(0, size - 1, min(size, LINES)).astype(int))]
         else:
             shown = [int(i) for i in elements]
-            if not shown or not all(0 <= i < size for i in shown):
-                raise ParameterError(f"elements is {list(elements)!r}; allowed for {probe.label}: 0 to {size - 1}.")
+            if not shown or not all(i in recorded for i in shown):
+                known = f"0 to {size - 1}" if probe.elements is None else ", ".join(map(str, recorded))
+                raise ParameterError(f"elements is {list(elements)!r}; allowed for {probe.label}: {known}.")
+        columns = [recorded.index(i) for i in shown]
         unit = self._probes.unit_of(probe)
         label = f"{probe.label} ({unit})" if unit else probe.label
-        return Samples(label, probe.steps, data[:, shown]), shown
+        return Samples(label, probe.steps, data[:, columns]), shown
 
     def _limits(self, window: Window | None) -> Window:
         if window is None:

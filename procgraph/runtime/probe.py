@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from procgraph.compiler.backend import Executor
 from procgraph.compiler.flat import FlatGraph
-from procgraph.errors import UnknownNameError
+from procgraph.errors import ParameterError, UnknownNameError
 from procgraph.ir.nodes import SpikeIR
 from procgraph.runtime.variables import Variables
 from procgraph.spec.ports import OutPort, Variable
@@ -21,10 +21,22 @@ Fetch = Callable[..., tuple[NDArray[Any], ...]]
 
 
 class Probe:
-    """A recording. Events ports have ``events``; others have ``steps`` and ``data``."""
+    """A recording. Events ports have ``events``; others have ``steps`` and ``data``.
 
-    def __init__(self, label: str, fetch: Fetch, shape: tuple[int, ...], batch: int, is_events: bool) -> None:
-        self.label, self.shape, self.batch, self.is_events = label, shape, batch, is_events
+    ``elements`` are the flat numbers of those that are recorded, None if that is all; they make ``shape`` flat.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        fetch: Fetch,
+        shape: tuple[int, ...],
+        batch: int,
+        is_events: bool,
+        elements: tuple[int, ...] | None = None,
+    ) -> None:
+        self.label, self.batch, self.is_events, self.elements = label, batch, is_events, elements
+        self.shape = shape if elements is None else (len(elements),)
         self._fetch = fetch
 
     @property
@@ -100,13 +112,14 @@ class Probes:
         )
         self.made: list[Probe] = []
 
-    def make(self, what: OutPort | Variable | str, every: int) -> Probe:
+    def make(self, what: OutPort | Variable | str, every: int, elements: Sequence[int] | None = None) -> Probe:
         """A probe of an output port or a state variable.
 
         Raises:
+            ParameterError: elements that are not there, or of events.
             UnknownNameError: no such port or variable, or one that cannot be recorded.
         """
-        probe = self._new(what, every)
+        probe = self._new(what, every, elements)
         self.made.append(probe)
         return probe
 
@@ -135,10 +148,10 @@ class Probes:
         process = self.variables.processes.get(owner)
         return getattr(process.declarations.get(name), "unit", "") if process is not None else ""
 
-    def _new(self, what: OutPort | Variable | str, every: int) -> Probe:
+    def _new(self, what: OutPort | Variable | str, every: int, elements: Sequence[int] | None) -> Probe:
         port = self._output(what)
         if port is not None:
-            return self._of_output(port[0], port[1], every)
+            return self._of_output(port[0], port[1], every, elements)
         place = self.variables.find(what)  # type: ignore[arg-type]
         node = self.ir.nodes[place.node]
         weights = place.section == "weights" and node.op == "plastic"
@@ -146,14 +159,10 @@ class Probes:
             raise UnknownNameError(
                 f"{what} cannot be recorded: probe output ports, state variables of compiled Processes and weights that learn."
             )
-        record = self.executor.record_state(place.node, "w" if weights else place.name, every)
-        return Probe(
-            f"{node.name}.{place.name}",
-            lambda clear=False: self.fetch(record, clear),
-            place.shape or (node.n,),
-            self.batch,
-            False,
-        )
+        label, shape = f"{node.name}.{place.name}", place.shape or (node.n,)
+        chosen = _chosen(label, elements, shape)
+        record = self.executor.record_state(place.node, "w" if weights else place.name, every, chosen or ())
+        return Probe(label, lambda clear=False: self.fetch(record, clear), shape, self.batch, False, chosen)
 
     def _output(self, what: object) -> tuple[int, int] | None:
         if isinstance(what, OutPort):
@@ -178,16 +187,26 @@ class Probes:
         number = self.ir.index(self.variables.names[port.process])
         return number, self.ir.nodes[number].output(port.name)
 
-    def _of_output(self, number: int, port: int, every: int) -> Probe:
+    def _of_output(self, number: int, port: int, every: int, elements: Sequence[int] | None) -> Probe:
         node = self.ir.nodes[number]
         output = node.outputs[port]
         process = self.variables.processes.get(node.name)
         shape = self.flat.shapes[process, output.name] if self.flat is not None and process is not None else (output.n,)
-        record = self.executor.record_output(number, port, every)
-        return Probe(
-            f"{node.name}.{output.name}",
-            lambda clear=False: self.fetch(record, clear),
-            shape,
-            self.batch,
-            output.kind == "events",
+        label, events = f"{node.name}.{output.name}", output.kind == "events"
+        if events and elements is not None:
+            raise ParameterError(f"{label}: events are recorded of all elements. Select some by probe.events['index'].")
+        chosen = _chosen(label, elements, shape)
+        record = self.executor.record_output(number, port, every, chosen or ())
+        return Probe(label, lambda clear=False: self.fetch(record, clear), shape, self.batch, events, chosen)
+
+
+def _chosen(label: str, elements: Sequence[int] | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    if elements is None:
+        return None
+    size, numbers = int(np.prod(shape)), np.asarray(elements)
+    whole = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
+    if not whole or numbers.min() < 0 or numbers.max() >= size or np.unique(numbers).size < numbers.size:
+        raise ParameterError(
+            f"elements is {elements!r}; allowed for {label}: a list of different whole numbers from 0 to {size - 1}."
         )
+    return tuple(int(i) for i in numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -68,21 +69,24 @@ class Runtime(Running, Figures):
         with self._boundary():
             self._variables.write(place, value)
 
-    def probe(self, what: OutPort | Variable | str, every: int = 1) -> Probe:
+    def probe(self, what: OutPort | Variable | str, every: int = 1, elements: Sequence[int] | None = None) -> Probe:
         """Record an output port or a state variable from now on.
 
         Args:
             what: ``pop.s_out``, ``pop.v``, or ``"pop.v"``.
             every: samples are taken at the end of steps k with (k + 1) % every == 0.
+            elements: flat numbers of the elements whose values are recorded, in this order; all if absent. Events are
+                recorded of all.
 
         Raises:
+            ParameterError: ``every`` or ``elements`` is not allowed.
             UnknownNameError: no such port or variable, or one that cannot be recorded.
         """
         self._check_open()
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ParameterError(f"probe(every={every!r}): allowed: whole numbers from 1.")
         with self._boundary():
-            return self._probes.make(what, every)
+            return self._probes.make(what, every, elements)
 
     def host_models(self) -> dict[str, HostModel]:
         """The Python models by full name of their Process."""

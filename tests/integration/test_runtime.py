@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import procgraph as pg
 from procgraph.errors import CheckpointError, ParameterError, RunStateError, ShapeError, UnknownNameError
-from procgraph.processes import LIF, ArraySink, Conv2d, Dense, FrameSource, OneToOne, PoissonSource, SpikeSource
+from procgraph.processes import (
+    LIF,
+    ArraySink,
+    Conv2d,
+    Dense,
+    FrameSource,
+    OneToOne,
+    Plastic,
+    PoissonSource,
+    SpikeSource,
+)
+from procgraph.processes.rules import PairSTDP
 
 DEVICES = ("cpu", "reference")
 
@@ -186,6 +198,36 @@ class TestProbes:
             assert len(spikes) == spikes.events.size > 0
             assert spikes.data.sum() == spikes.events["value"].sum()
             assert np.all(np.diff(spikes.events["step"]) >= 0)
+
+    @pytest.mark.parametrize("batch", [1, 3])
+    def test_some_elements(self, device: str, batch: int) -> None:
+        """Of a state, by the clock and event-driven, of a current and of weights that learn; as a probe of all shows them."""
+        source, chosen = PoissonSource(shape=(4, 5), rate=100.0), [7, 0, 12]
+        made = {x: LIF(shape=20, tau_m=10.0, execution=x, name=x) for x in ("clock", "event")}
+        learns = Plastic(OneToOne(np.full(20, 0.7)), PairSTDP(w_max=1.0), name="learns")
+        source.s_out.flatten().connect(learns.s_in)
+        for cells in made.values():
+            learns.a_out.connect(cells.a_in)
+        made["clock"].s_out.connect(learns.post_in)
+        looked = [made["clock"].v, made["event"].v, learns.a_out, learns.weights]
+        with pg.compile(pg.Graph(*made.values(), dt=0.5), device, batch=batch) as rt:
+            probes = [(rt.probe(w, every=3), rt.probe(w, every=3, elements=chosen)) for w in looked]
+            rt.run(steps=300)
+            for whole, some in probes:
+                assert some.elements == (7, 0, 12) and some.shape == (3,) and np.unique(some.data).size > 3
+                flat = whole.data.reshape(*whole.data.shape[: 1 + (batch > 1)], 20)
+                assert np.array_equal(some.data, flat[..., chosen]) and np.array_equal(some.steps, whole.steps)
+
+    @pytest.mark.parametrize("elements", [[], [10], [-1], [1, 1], [0.5], [True], 3, [[1]], "ab"])
+    def test_elements_that_are_not_there(self, device: str, elements: Any) -> None:
+        graph, pop, _ = small()
+        with pg.compile(graph, device) as rt:
+            with pytest.raises(ParameterError, match=r"elements is .*; allowed for pop.v: a list of .* from 0 to 9\."):
+                rt.probe(pop.v, elements=elements)
+            with pytest.raises(
+                ParameterError, match=r"pop.s_out: events are recorded of all elements\. Select some by"
+            ):
+                rt.probe(pop.s_out, elements=[1])
 
     def test_what_cannot_be_probed(self, device: str) -> None:
         graph, pop, syn = small()

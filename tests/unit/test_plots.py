@@ -72,6 +72,19 @@ def test_traces(rt: Any) -> None:
     assert len(axes.lines) == 1 and axes.lines[0].get_xdata().min() >= 0.1
 
 
+def test_traces_of_some_elements() -> None:
+    pop = LIF(shape=40, bias=np.linspace(0.5, 2.0, 40), name="pop")
+    with pg.compile(pg.Graph(pop), "reference") as rt:
+        rt.probe(pop.v, elements=[31, 4])
+        rt.run(steps=50)
+        (axes,) = rt.plot_trace().axes
+        assert {line.get_label(): line.get_ydata().max() for line in axes.lines}.keys() == {"31", "4"}
+        (axes,) = rt.plot_trace(elements=[4]).axes
+        assert np.allclose(axes.lines[0].get_ydata()[-1], rt.get(pop.v)[4])
+        with pytest.raises(ParameterError, match=r"elements is \[5\]; allowed for pop.v: 31, 4\."):
+            rt.plot_trace(elements=[5])
+
+
 def test_lanes() -> None:
     src = PoissonSource(shape=10, rate=[0.0] * 5 + [50.0] * 5, name="src")
     with pg.compile(pg.Graph(src), "reference", batch=3) as rt:

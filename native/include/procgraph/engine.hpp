@@ -154,8 +154,12 @@ class Engine {
   DType dtype_of(std::string_view node, std::string_view section, std::string_view name) const;
 
   /// Records at the end of each step k with (k + 1) % every == 0. Returns the id of the recorder.
-  int record_output(std::string_view node, std::string_view port, std::int64_t every = 1);
-  int record_state(std::string_view node, std::string_view name, std::int64_t every = 1);
+  /// `elements`: of what has a value in each step, those that are recorded of each lane, in this
+  /// order; all if there are none.
+  int record_output(std::string_view node, std::string_view port, std::int64_t every = 1,
+                    std::vector<std::int64_t> elements = {});
+  int record_state(std::string_view node, std::string_view name, std::int64_t every = 1,
+                   std::vector<std::int64_t> elements = {});
   Recording recorded(int id, bool clear = false);
 
   /// Back to step 0 and the initial state. Columns, weights and values set at run time stay.

@@ -203,28 +203,48 @@ DType Engine::Impl::dtype_of(std::string_view name, std::string_view section,
   throw Error(ErrorKind::name, entity(node), text("has no ", section, " '", item, "'"));
 }
 
-int Engine::Impl::record_output(std::string_view name, std::string_view port, std::int64_t every) {
+namespace {
+
+/// Of `n` values of a lane.
+void check_sampling(const Sampling& sampling, std::int64_t n) {
+  if (sampling.every < 1) {
+    throw Error(ErrorKind::argument, "every", text("is ", sampling.every, "; allowed: 1 ..."));
+  }
+  for (const std::int64_t element : sampling.elements) {
+    if (element >= 0 && element < n) continue;
+    throw Error(ErrorKind::argument, "elements", text("has ", element, "; allowed: 0 ... ", n - 1));
+  }
+}
+
+}  // namespace
+
+int Engine::Impl::record_output(std::string_view name, std::string_view port, Sampling sampling) {
   RuntimeNode& node = find_node(name);
   Output& output = find_output(node, port);
-  if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
+  check_sampling(sampling, static_cast<std::int64_t>(output.n()));
+  if (output.port().kind == PortKind::events && !sampling.elements.empty()) {
+    throw Error(ErrorKind::argument, "elements", "are given for events, which are recorded of all");
+  }
   node.materialise(step - 1);
   list_events();
   ++output.recorders;
   if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) synapse->work_alone();
-  recorders.push_back(std::make_unique<Recorder>(output, every));
+  recorders.push_back(std::make_unique<Recorder>(output, std::move(sampling)));
   return static_cast<int>(recorders.size()) - 1;
 }
 
-int Engine::Impl::record_state(std::string_view name, std::string_view item, std::int64_t every) {
+int Engine::Impl::record_state(std::string_view name, std::string_view item, Sampling sampling) {
   RuntimeNode& node = find_node(name);
-  if (every < 1) throw Error(ErrorKind::argument, "every", text("is ", every, "; allowed: 1 ..."));
   if (std::holds_alternative<PlasticAttrs>(node.spec().attrs)) {
-    const auto n = static_cast<std::size_t>(node.read_parameter("state", item).shape[1]);
-    recorders.push_back(std::make_unique<Recorder>(node, std::string(item), n, every));
+    const std::int64_t n = node.read_parameter("state", item).shape[1];
+    check_sampling(sampling, n);
+    recorders.push_back(std::make_unique<Recorder>(
+        node, std::string(item), static_cast<std::size_t>(n), std::move(sampling)));
     return static_cast<int>(recorders.size()) - 1;
   }
   StateColumn& state = find_state(node, item);
-  recorders.push_back(std::make_unique<Recorder>(node, state, every));
+  check_sampling(sampling, static_cast<std::int64_t>(state.n));
+  recorders.push_back(std::make_unique<Recorder>(node, state, std::move(sampling)));
   return static_cast<int>(recorders.size()) - 1;
 }
 
@@ -305,12 +325,14 @@ DType Engine::dtype_of(std::string_view node, std::string_view section,
   return impl_->dtype_of(node, section, name);
 }
 
-int Engine::record_output(std::string_view node, std::string_view port, std::int64_t every) {
-  return impl_->record_output(node, port, every);
+int Engine::record_output(std::string_view node, std::string_view port, std::int64_t every,
+                          std::vector<std::int64_t> elements) {
+  return impl_->record_output(node, port, {every, std::move(elements)});
 }
 
-int Engine::record_state(std::string_view node, std::string_view name, std::int64_t every) {
-  return impl_->record_state(node, name, every);
+int Engine::record_state(std::string_view node, std::string_view name, std::int64_t every,
+                         std::vector<std::int64_t> elements) {
+  return impl_->record_state(node, name, {every, std::move(elements)});
 }
 
 Recording Engine::recorded(int id, bool clear) {

@@ -55,8 +55,8 @@ struct Engine::Impl {
   void write(std::string_view node, std::string_view section, std::string_view name,
              const ArrayView& values);
   DType dtype_of(std::string_view node, std::string_view section, std::string_view name) const;
-  int record_output(std::string_view node, std::string_view port, std::int64_t every);
-  int record_state(std::string_view node, std::string_view name, std::int64_t every);
+  int record_output(std::string_view node, std::string_view port, Sampling sampling);
+  int record_state(std::string_view node, std::string_view name, Sampling sampling);
   Stats stats() const;
   std::vector<TableStorage> storage() const;
 

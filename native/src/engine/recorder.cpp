@@ -15,37 +15,48 @@ Array copy_of(DType dtype, const std::vector<T>& values) {
 }  // namespace
 
 void Recorder::sample(std::int64_t step) {
-  if ((step + 1) % every_ != 0) return;
-  if (state_ != nullptr) {
-    steps_.push_back(step);
-    const std::size_t size = state_->bytes();
-    samples_.resize(samples_.size() + size);
-    node_->read_state(*state_, samples_.data() + samples_.size() - size);
-    return;
-  }
-  if (node_ != nullptr) {
-    steps_.push_back(step);
-    const Array values = node_->read_parameter("state", variable_);
-    sample_values(values.data.get(), values.nbytes());
-    return;
-  }
-  const PortKind kind = output_->port().kind;
-  if (kind == PortKind::events) {
-    sample_events(step);
-    return;
-  }
+  if ((step + 1) % sampling_.every != 0) return;
+  if (output_ != nullptr && output_->port().kind == PortKind::events) return sample_events(step);
   steps_.push_back(step);
-  const std::size_t size = output_->lanes() * output_->lane_bytes();
-  if (kind == PortKind::current && output_->silent(step)) {
-    samples_.resize(samples_.size() + size);
-    return;
+  if (state_ != nullptr) {
+    sample_state();
+  } else if (node_ != nullptr) {
+    sample_values(node_->read_parameter("state", variable_).data.get(), sizeof(float));
+  } else if (output_->port().kind == PortKind::current && output_->silent(step)) {
+    more(output_->lane_bytes() / n_);
+  } else {
+    sample_values(output_->array(step, 0), output_->lane_bytes() / n_);
   }
-  sample_values(output_->array(step, 0), size);
+}
+
+/// Room for another sample, of values of so many bytes.
+std::byte* Recorder::more(std::size_t item) {
+  const std::size_t before = samples_.size();
+  samples_.resize(before + lanes_ * width() * item);
+  return samples_.data() + before;
+}
+
+void Recorder::sample_state() {
+  std::byte* to = more(item_size(state_->spec->dtype));
+  if (sampling_.elements.empty()) {
+    node_->read_state(*state_, to);
+  } else {
+    node_->read_elements(*state_, sampling_.elements, to);
+  }
+}
+
+void Recorder::sample_values(const std::byte* data, std::size_t item) {
+  std::byte* to = more(item);
+  if (sampling_.elements.empty()) {
+    std::memcpy(to, data, lanes_ * n_ * item);
+  } else {
+    pick_elements(data, n_, lanes_, item, sampling_.elements, to);
+  }
 }
 
 std::int64_t Recorder::patience(std::int64_t step) const {
   if (output_ != nullptr && output_->port().kind == PortKind::events) return output_->retained();
-  return every_ - step % every_;  // values are gone after the next step
+  return sampling_.every - step % sampling_.every;  // values are gone after the next step
 }
 
 void Recorder::sample_events(std::int64_t step) {
@@ -56,10 +67,6 @@ void Recorder::sample_events(std::int64_t step) {
     index_.insert(index_.end(), events.index(), events.index() + events.size());
     payload_.insert(payload_.end(), events.payload(), events.payload() + events.size());
   }
-}
-
-void Recorder::sample_values(const std::byte* data, std::size_t size) {
-  samples_.insert(samples_.end(), data, data + size);
 }
 
 Recording Recorder::collect() const {
@@ -80,18 +87,12 @@ Recording Recorder::collect_events() const {
 Recording Recorder::collect_samples() const {
   Recording out;
   out.steps = copy_of(DType::int64, steps_);
-  const auto count = static_cast<std::int64_t>(steps_.size());
-  if (state_ != nullptr) {
-    out.samples = Array(state_->spec->dtype, {count, static_cast<std::int64_t>(node_->lanes()),
-                                              static_cast<std::int64_t>(state_->n)});
-  } else if (node_ != nullptr) {
-    out.samples = Array(DType::float32,
-                        {count, static_cast<std::int64_t>(lanes_), static_cast<std::int64_t>(n_)});
-  } else {
-    const OutputPort& port = output_->port();
-    const DType dtype = port.kind == PortKind::current ? DType::float32 : port.dtype;
-    out.samples = Array(dtype, {count, static_cast<std::int64_t>(output_->lanes()), port.n});
-  }
+  DType dtype = DType::float32;
+  if (state_ != nullptr) dtype = state_->spec->dtype;
+  if (output_ != nullptr && output_->port().kind == PortKind::array) dtype = output_->port().dtype;
+  out.samples =
+      Array(dtype, {static_cast<std::int64_t>(steps_.size()), static_cast<std::int64_t>(lanes_),
+                    static_cast<std::int64_t>(width())});
   if (!samples_.empty()) std::memcpy(out.samples.data.get(), samples_.data(), samples_.size());
   if (output_ == nullptr || output_->port().kind != PortKind::current) return out;
   const float factor = std::ldexp(1.0f, -output_->port().scale);

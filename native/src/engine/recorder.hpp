@@ -10,16 +10,30 @@
 
 namespace procgraph {
 
+/// What is recorded: of which steps, and which values of each lane; all if none are named.
+struct Sampling {
+  std::int64_t every;
+  std::vector<std::int64_t> elements;
+};
+
 /// Collects what one output or state holds at the end of steps.
 class Recorder {
  public:
-  Recorder(Output& output, std::int64_t every) : output_(&output), every_(every) {}
-  Recorder(const RuntimeNode& node, const StateColumn& state, std::int64_t every)
-      : node_(&node), state_(&state), every_(every) {}
-
+  Recorder(Output& output, Sampling sampling)
+      : Recorder(std::move(sampling), output.n(), output.lanes()) {
+    output_ = &output;
+  }
+  Recorder(const RuntimeNode& node, StateColumn& state, Sampling sampling)
+      : Recorder(std::move(sampling), state.n, node.lanes()) {
+    node_ = &node;
+    state_ = &state;
+  }
   /// A float32 variable that its node keeps in an order of its own; `n` values of one lane.
-  Recorder(const RuntimeNode& node, std::string variable, std::size_t n, std::int64_t every)
-      : node_(&node), variable_(std::move(variable)), n_(n), lanes_(node.lanes()), every_(every) {}
+  Recorder(const RuntimeNode& node, std::string variable, std::size_t n, Sampling sampling)
+      : Recorder(std::move(sampling), n, node.lanes()) {
+    node_ = &node;
+    variable_ = std::move(variable);
+  }
 
   void sample(std::int64_t step);
   /// Steps from `step` on that may be run before the first of them has to be sampled.
@@ -28,18 +42,24 @@ class Recorder {
   void clear();
 
  private:
+  Recorder(Sampling sampling, std::size_t n, std::size_t lanes)
+      : sampling_(std::move(sampling)), n_(n), lanes_(lanes) {}
+
+  std::size_t width() const { return sampling_.elements.empty() ? n_ : sampling_.elements.size(); }
+  std::byte* more(std::size_t item);
+  void sample_state();
   void sample_events(std::int64_t step);
-  void sample_values(const std::byte* data, std::size_t size);
+  void sample_values(const std::byte* data, std::size_t item);
   Recording collect_events() const;
   Recording collect_samples() const;
 
   Output* output_ = nullptr;
   const RuntimeNode* node_ = nullptr;
-  const StateColumn* state_ = nullptr;
+  StateColumn* state_ = nullptr;
   std::string variable_;
-  std::size_t n_ = 0;
-  std::size_t lanes_ = 1;
-  std::int64_t every_;
+  Sampling sampling_;
+  std::size_t n_;  // values of one lane
+  std::size_t lanes_;
   std::vector<std::int64_t> steps_;
   std::vector<std::int32_t> lane_;
   std::vector<std::int32_t> index_;

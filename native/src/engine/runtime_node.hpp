@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,9 @@ class RuntimeNode {
   virtual const Draw* draw() const { return nullptr; }
   /// Copies a state as it is after the last tick, all lanes.
   virtual void read_state(const StateColumn& state, std::byte* out) const { state.read(out); }
+  /// The same of some elements of each lane.
+  virtual void read_elements(StateColumn& state, std::span<const std::int64_t> elements,
+                             std::byte* out) const;
   /// Copies a state as it is kept; export_own() says how old that is where it is not up to date.
   virtual void copy_state(const StateColumn& state, std::byte* out) const {
     read_state(state, out);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/buffer.hpp"
@@ -46,5 +48,9 @@ class StateColumn {
   std::vector<Run> runs_;
   Buffer<std::byte> data_;
 };
+
+/// Copies some elements of each lane, from lanes of `n` values of `item` bytes.
+void pick_elements(const std::byte* values, std::size_t n, std::size_t lanes, std::size_t item,
+                   std::span<const std::int64_t> elements, std::byte* out);
 
 }  // namespace procgraph

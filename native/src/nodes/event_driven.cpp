@@ -83,6 +83,13 @@ class EventDriven final : public RuntimeNode {
     });
   }
 
+  void read_elements(StateColumn& state, std::span<const std::int64_t> elements,
+                     std::byte* out) const override {
+    std::vector<std::byte> all(state.bytes());
+    read_state(state, all.data());
+    pick_elements(all.data(), n_, lanes(), sizeof(std::int32_t), elements, out);
+  }
+
   void copy_state(const StateColumn& state, std::byte* out) const override {
     auto* values = reinterpret_cast<std::int32_t*>(out);
     const std::size_t number = number_of(state);

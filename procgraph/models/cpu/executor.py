@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -60,12 +60,12 @@ class CpuExecutor:
     def write(self, node: int, section: str, name: str, value: Array) -> None:
         self._engine.write(self._nodes[node].name, section, name, value)
 
-    def record_output(self, node: int, port: int, every: int) -> int:
+    def record_output(self, node: int, port: int, every: int, elements: Sequence[int] = ()) -> int:
         entry = self._nodes[node]
-        return self._engine.record_output(entry.name, entry.outputs[port].name, every)
+        return self._engine.record_output(entry.name, entry.outputs[port].name, every, list(elements))
 
-    def record_state(self, node: int, name: str, every: int) -> int:
-        return self._engine.record_state(self._nodes[node].name, name, every)
+    def record_state(self, node: int, name: str, every: int, elements: Sequence[int] = ()) -> int:
+        return self._engine.record_state(self._nodes[node].name, name, every, list(elements))
 
     def export_state(self) -> dict[str, Array]:
         # What was set at run time is the runtime's to keep, for every backend alike.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -276,12 +276,12 @@ class ReferenceExecutor:
 
     # -- records, state, statistics ----------------------------------------------------------------------------------
 
-    def record_output(self, node: int, port: int, every: int) -> int:
-        return self.records.add(("output", node, port), every)
+    def record_output(self, node: int, port: int, every: int, elements: Sequence[int] = ()) -> int:
+        return self.records.add(("output", node, port), every, elements)
 
-    def record_state(self, node: int, name: str, every: int) -> int:
+    def record_state(self, node: int, name: str, every: int, elements: Sequence[int] = ()) -> int:
         self._section(node, "state", name)
-        return self.records.add(("state", node, name), every)
+        return self.records.add(("state", node, name), every, elements)
 
     def recorded(self, record: int, clear: bool = False) -> tuple[Array, ...]:
         return self.records.get(record, clear)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +21,12 @@ class Records:
     """Samples taken at the end of steps k with (k + 1) % every == 0."""
 
     def __init__(self) -> None:
-        self.sources: list[tuple[Source, int]] = []
+        self.sources: list[tuple[Source, int, list[int]]] = []
         self.samples: list[list[tuple[int, Array]]] = []
         self.shapes: list[tuple[tuple[int, ...], Any]] = []
 
-    def add(self, source: Source, every: int) -> int:
-        self.sources.append((source, every))
+    def add(self, source: Source, every: int, elements: Sequence[int]) -> int:
+        self.sources.append((source, every, list(elements)))
         self.samples.append([])
         self.shapes.append(((0,), np.float32))
         return len(self.sources) - 1
@@ -36,7 +37,7 @@ class Records:
 
     def sample(self, executor: ReferenceExecutor) -> None:
         step = executor.step
-        for number, ((kind, node, what), every) in enumerate(self.sources):
+        for number, ((kind, node, what), every, elements) in enumerate(self.sources):
             if (step + 1) % every == 0:
                 if kind == "state":
                     owner = executor.owner_of_states(node)
@@ -47,12 +48,12 @@ class Records:
                     output = executor.ir.nodes[node].outputs[what]
                     if output.kind == "current":
                         value = value.astype(np.float32) * np.float32(2.0**-output.scale)
-                self.samples[number].append((step, np.array(value)))
+                self.samples[number].append((step, np.array(value[:, elements] if elements else value)))
         self._executor = executor
 
     def get(self, record: int, clear: bool) -> tuple[Array, ...]:
         samples = self.samples[record]
-        (kind, node, what), _ = self.sources[record]
+        (kind, node, what), *_ = self.sources[record]
         executor = getattr(self, "_executor", None)
         events = kind == "output" and executor is not None and executor.ir.nodes[node].outputs[what].kind == "events"
         result = _events(samples) if events else _dense(samples)

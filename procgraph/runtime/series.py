@@ -33,5 +33,7 @@ class Events:
 
 
 def some(count: int, share: float) -> slice | Array:
-    """What selects about that share of so many values: at random, since every m-th of regular ones makes a pattern."""
-    return slice(None) if share >= 1 else np.random.default_rng(count).random(count) < share
+    """What selects that share of so many values: at random, since every m-th of regular ones makes a pattern."""
+    if share >= 1:
+        return slice(None)
+    return np.sort(np.random.default_rng(count).choice(count, round(count * share), replace=False, shuffle=False))

@@ -21,23 +21,30 @@ void Recorder::sample(std::int64_t step) {
   if (state_ != nullptr) {
     sample_state();
   } else if (node_ != nullptr) {
-    sample_values(node_->read_parameter("state", variable_).data.get(), sizeof(float));
+    sample_values(node_->read_parameter("state", variable_).data.get());
   } else if (output_->port().kind == PortKind::current && output_->silent(step)) {
-    more(output_->lane_bytes() / n_);
+    more();
   } else {
-    sample_values(output_->array(step, 0), output_->lane_bytes() / n_);
+    sample_values(output_->array(step, 0));
   }
 }
 
-/// Room for another sample, of values of so many bytes.
-std::byte* Recorder::more(std::size_t item) {
+/// Of what is sampled.
+DType Recorder::dtype() const {
+  if (state_ != nullptr) return state_->spec->dtype;
+  const bool array = output_ != nullptr && output_->port().kind == PortKind::array;
+  return array ? output_->port().dtype : DType::float32;
+}
+
+/// Room for another sample.
+std::byte* Recorder::more() {
   const std::size_t before = samples_.size();
-  samples_.resize(before + lanes_ * width() * item);
+  samples_.resize(before + lanes_ * width() * item_size(dtype()));
   return samples_.data() + before;
 }
 
 void Recorder::sample_state() {
-  std::byte* to = more(item_size(state_->spec->dtype));
+  std::byte* to = more();
   if (sampling_.elements.empty()) {
     node_->read_state(*state_, to);
   } else {
@@ -45,8 +52,9 @@ void Recorder::sample_state() {
   }
 }
 
-void Recorder::sample_values(const std::byte* data, std::size_t item) {
-  std::byte* to = more(item);
+void Recorder::sample_values(const std::byte* data) {
+  const std::size_t item = item_size(dtype());
+  std::byte* to = more();
   if (sampling_.elements.empty()) {
     std::memcpy(to, data, lanes_ * n_ * item);
   } else {
@@ -87,12 +95,9 @@ Recording Recorder::collect_events() const {
 Recording Recorder::collect_samples() const {
   Recording out;
   out.steps = copy_of(DType::int64, steps_);
-  DType dtype = DType::float32;
-  if (state_ != nullptr) dtype = state_->spec->dtype;
-  if (output_ != nullptr && output_->port().kind == PortKind::array) dtype = output_->port().dtype;
   out.samples =
-      Array(dtype, {static_cast<std::int64_t>(steps_.size()), static_cast<std::int64_t>(lanes_),
-                    static_cast<std::int64_t>(width())});
+      Array(dtype(), {static_cast<std::int64_t>(steps_.size()), static_cast<std::int64_t>(lanes_),
+                      static_cast<std::int64_t>(width())});
   if (!samples_.empty()) std::memcpy(out.samples.data.get(), samples_.data(), samples_.size());
   if (output_ == nullptr || output_->port().kind != PortKind::current) return out;
   const float factor = std::ldexp(1.0f, -output_->port().scale);

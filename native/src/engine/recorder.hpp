@@ -46,10 +46,11 @@ class Recorder {
       : sampling_(std::move(sampling)), n_(n), lanes_(lanes) {}
 
   std::size_t width() const { return sampling_.elements.empty() ? n_ : sampling_.elements.size(); }
-  std::byte* more(std::size_t item);
+  DType dtype() const;
+  std::byte* more();
   void sample_state();
   void sample_events(std::int64_t step);
-  void sample_values(const std::byte* data, std::size_t item);
+  void sample_values(const std::byte* data);
   Recording collect_events() const;
   Recording collect_samples() const;
 

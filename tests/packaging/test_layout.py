@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -85,3 +86,26 @@ def test_files_are_small() -> None:
 
 def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")
+
+
+def test_sources_that_hide_the_installed_package_say_so(tmp_path: Path) -> None:
+    """A script in the folder of a clone finds the package there, which is not built."""
+    shutil.copytree(
+        ROOT / "procgraph", tmp_path / "procgraph", ignore=shutil.ignore_patterns("_native*", "__pycache__")
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    script = "import procgraph as pg\nfrom procgraph.processes import LIF\npg.compile(pg.Graph(LIF(shape=1)), 'cpu')\n"
+    (tmp_path / "mine.py").write_text(script)
+    # -S: an editable install would bring its module.
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-S", tmp_path / "mine.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(
+        f"It was imported from the sources in {tmp_path.resolve()}: run from another folder, or 'pip install -e .' there."
+    )

@@ -29,7 +29,7 @@ NEURONS: dict[str, dict[str, Any]] = {
     "CubaLIF": {"w_in": 6.0, "r": 3.0},
     "ALIF": {"v_th": 0.01, "beta": 2.0, "t_ref": 2.0},
     "ATRLIF": {"theta_0": 0.6, "theta_step": 0.5},
-    "ResonateAndFire": {"frequency": 40.0, "y_th": 0.4},
+    "ResonateAndFire": {"frequency": 40.0, "y_th": 0.4, "y_reset": 0.2},
 }
 # What each is watched by: it forgets with the time constant that the bound of its rounding has.
 WATCHED = {"ResonateAndFire": "y"}

@@ -56,7 +56,7 @@ class CpuBackend:
             from procgraph.models.cpu.executor import CpuExecutor
         except ImportError as error:
             raise DeviceError(
-                f"device 'cpu' needs the compiled module: {error}. Install the package, or use devices='reference'."
+                f"device 'cpu' needs the compiled module: {error}. Install the package, or use devices='reference'.{_hiding()}"
             ) from error
         for kernel in program.ir.kernels:
             if not options.trusted:
@@ -82,3 +82,11 @@ class CpuBackend:
                 f"{kernel.name} runs as NumPy, much slower: no C++ compiler was found. Install g++ or clang++, or set CXX."
             )
         _native.register_kernel(kernel.name, kernel.hash, numpy_kernel(ir, kernel.hash))
+
+
+def _hiding() -> str:
+    """A hint where a source tree that is not built hides an installed package, as it does from scripts beside it."""
+    tree = Path(procgraph.__file__).resolve().parents[1]
+    if not (tree / "pyproject.toml").exists():
+        return ""
+    return f" It was imported from the sources in {tree}: run from another folder, or 'pip install -e .' there."

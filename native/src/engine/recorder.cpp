@@ -58,7 +58,8 @@ void Recorder::sample_values(const std::byte* data) {
   if (sampling_.elements.empty()) {
     std::memcpy(to, data, lanes_ * n_ * item);
   } else {
-    pick_elements(data, n_, lanes_, item, sampling_.elements, to);
+    const auto at = [=](std::size_t place) { return data + place * item; };
+    pick_elements(n_, lanes_, item, sampling_.elements, at, to);
   }
 }
 

@@ -99,13 +99,8 @@ void RuntimeNode::write_parameter(std::string_view section, std::string_view nam
 
 void RuntimeNode::read_elements(StateColumn& state, std::span<const std::int64_t> elements,
                                 std::byte* out) const {
-  const std::size_t item = item_size(state.spec->dtype);
-  for (std::size_t lane = 0; lane < lanes(); ++lane) {
-    for (const std::int64_t element : elements) {
-      std::memcpy(out, state.at(lane * state.n + static_cast<std::size_t>(element)), item);
-      out += item;
-    }
-  }
+  const auto at = [&](std::size_t place) { return state.at(place); };
+  pick_elements(state.n, lanes(), item_size(state.spec->dtype), elements, at, out);
 }
 
 }  // namespace procgraph

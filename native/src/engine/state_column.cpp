@@ -53,14 +53,4 @@ void StateColumn::write(const std::byte* values) {
   }
 }
 
-void pick_elements(const std::byte* values, std::size_t n, std::size_t lanes, std::size_t item,
-                   std::span<const std::int64_t> elements, std::byte* out) {
-  for (std::size_t lane = 0; lane < lanes; ++lane) {
-    for (const std::int64_t element : elements) {
-      std::memcpy(out, values + (lane * n + static_cast<std::size_t>(element)) * item, item);
-      out += item;
-    }
-  }
-}
-
 }  // namespace procgraph

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -49,8 +50,16 @@ class StateColumn {
   Buffer<std::byte> data_;
 };
 
-/// Copies some elements of each lane, from lanes of `n` values of `item` bytes.
-void pick_elements(const std::byte* values, std::size_t n, std::size_t lanes, std::size_t item,
-                   std::span<const std::int64_t> elements, std::byte* out);
+/// Copies some elements of each lane of `n` values of `item` bytes; `at` a place there is a value.
+template <class At>
+void pick_elements(std::size_t n, std::size_t lanes, std::size_t item,
+                   std::span<const std::int64_t> elements, At&& at, std::byte* out) {
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    for (const std::int64_t element : elements) {
+      std::memcpy(out, at(lane * n + static_cast<std::size_t>(element)), item);
+      out += item;
+    }
+  }
+}
 
 }  // namespace procgraph

@@ -87,7 +87,8 @@ class EventDriven final : public RuntimeNode {
                      std::byte* out) const override {
     std::vector<std::byte> all(state.bytes());
     read_state(state, all.data());
-    pick_elements(all.data(), n_, lanes(), sizeof(std::int32_t), elements, out);
+    const auto at = [&](std::size_t place) { return all.data() + place * sizeof(std::int32_t); };
+    pick_elements(n_, lanes(), sizeof(std::int32_t), elements, at, out);
   }
 
   void copy_state(const StateColumn& state, std::byte* out) const override {

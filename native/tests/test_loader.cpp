@@ -181,3 +181,32 @@ TEST(weights_must_be_numbers) {
   const auto program = b.load();
   CHECK_THROWS(format, Engine{program});
 }
+
+TEST(a_rule_makes_as_many_plastic_synapses_as_the_program_says) {
+  for (const bool each : {false, true}) {
+    Builder b;
+    NodeSpec node{.name = "p", .op = "plastic"};
+    node.inputs = {{.name = "s_in", .n = 30},
+                   {.name = "post_in", .n = 30},
+                   {.name = "m", .kind = "array", .n = 1, .dtype = "float32"}};
+    node.outputs = {{.name = "a_out", .kind = "current", .n = 30}};
+    const int table = b.tensor<std::uint32_t>({});
+    const int weights = b.tensor<float>(std::vector<float>(each ? 2 : 1));
+    node.attrs = [=](Packer& out) {
+      out.text("pattern", "sparse").field("n_pre", 30).field("n_post", 30);
+      out.text("rule", "fixed_probability").field("key", 1).field("count", 0);
+      out.field("lo", 20).field("table", table).str("multapses").boolean(false);
+      out.str("autapses").boolean(true).field("synapses", 2).field("weights", weights);
+      out.field("delay", 1).field("sign", 1).field("epoch", 1);
+      out.str("traces").list(0).str("functions").list(0);
+    };
+    node.attr_count = 17;
+    b.node(node);
+    b.schedule(0);
+    const auto program = b.load();
+    CHECK_THROWS(format, {
+      Engine engine(program);
+      engine.read("p", "weights", "");
+    });
+  }
+}

@@ -11,7 +11,7 @@ import pytest
 import procgraph as pg
 from procgraph.errors import ProcgraphError, ProgramFormatError
 from procgraph.ir.nodes import Node, column
-from procgraph.processes import LIF, BernoulliSource, Dense, Plastic
+from procgraph.processes import LIF, BernoulliSource, Dense, Plastic, PoissonSource
 from procgraph.processes.rules import PairSTDP
 
 
@@ -29,7 +29,7 @@ def network(execution: str = "clock") -> pg.Graph:
     synapses = Dense(np.full((600, 600), 0.01), name="synapses")
     pop = LIF(shape=600, bias=2.0, name="pop", execution=execution)
     source >> synapses >> pop
-    return pg.Graph(pop)
+    return pg.Graph(pop, PoissonSource(shape=600, rate=10.0, name="noise"))
 
 
 def other_dtype(node: Node) -> None:
@@ -45,6 +45,8 @@ CHANGES: list[tuple[str, Callable[[Node], object]]] = [
     ("pop", lambda n: n.attrs.update(draws=3)),
     ("source", lambda n: n.attrs.update(draws=0)),
     ("source", lambda n: n.columns.clear()),
+    ("noise", lambda n: n.columns.clear()),
+    ("noise", lambda n: n.columns.pop()),
 ]
 
 

@@ -27,9 +27,9 @@ class Elementwise final : public RuntimeNode, private Draw {
               .components = {},
               .input_scales = {},
               .thresholds = {}} {
-    find_thresholds();
     build_components();
     build_layout();
+    find_thresholds();  // of columns that the kernel takes
     for (const auto& port : spec.inputs) {
       core_.input_scales.push_back(port.kind == PortKind::current ? std::ldexp(1.0f, -port.scale)
                                                                   : 1.0f);

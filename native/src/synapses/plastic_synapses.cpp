@@ -75,6 +75,7 @@ PlasticRows sort_rows(const Pairs& pairs, std::size_t n_pre, std::size_t n_post)
 }  // namespace
 
 PlasticSynapses list_synapses(const PlasticAttrs& attrs, const HotLoops& loops) {
+  if (const auto* sparse = std::get_if<SparseAttrs>(&attrs.pattern)) check_rule_size(*sparse);
   Pairs pairs;
   pairs.pre.reserve(static_cast<std::size_t>(attrs.synapses));
   pairs.post.reserve(static_cast<std::size_t>(attrs.synapses));

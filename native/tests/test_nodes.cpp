@@ -247,6 +247,20 @@ TEST(kernels_are_found_by_name_and_hash) {
   CHECK_THROWS(io, registry.load("/nonexistent/library"));
 }
 
+TEST(a_kernel_that_is_replaced_may_ask_for_others) {
+  KernelRegistry registry;
+  bool found = false;
+  std::shared_ptr<int> held(new int, [&](int* p) {
+    delete p;
+    found = registry.has("own", "1");
+  });
+  KernelCallback call = [held = std::move(held)](const pg_kernel_args&, const auto&) {};
+  registry.add("own", "1", {nullptr, std::make_shared<const KernelCallback>(std::move(call))});
+  CHECK(!found);
+  registry.add("own", "1", {nullptr, nullptr});
+  CHECK(found);
+}
+
 namespace {
 
 /// Adds input and ticks without input to its state; rests after each tick. `computed` counts.

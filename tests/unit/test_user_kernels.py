@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import procgraph as pg
+from procgraph import _native
 from procgraph.compiler.pipeline import compile_graph
-from procgraph.errors import BackendError
+from procgraph.errors import BackendError, DeviceError
 from procgraph.ir.nodes import KernelSource
 from procgraph.models.cpu.backend import include_folder
 from procgraph.models.cpu.user_kernels import build_library, find_compiler
@@ -161,3 +162,18 @@ def test_a_compiler_that_does_not_end_is_named(script: Script, monkeypatch: pyte
     monkeypatch.setattr("procgraph.models.cpu.user_kernels.COMPILE_TIMEOUT_S", 0.2)
     with pytest.raises(BackendError, match=r"compiler did not end within 0\.2 s"):
         build()
+
+
+@needs_compiler
+def test_a_library_that_is_refused_leaves_no_kernel_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCGRAPH_CACHE", str(tmp_path))
+    source = """
+        #include "procgraph/kernel.h"
+        static void run(const pg_kernel_args*) {}
+        static const pg_kernel_entry table[] = {{"whole", "1", ";;;;0", run}, {"half", nullptr, ";;;;0", run}, {}};
+        extern "C" PG_KERNEL_EXPORT const pg_kernel_entry* pg_kernel_table() { return table; }
+        """
+    library = build_library(KernelSource("half", "1", source), COMPILER, include_folder())
+    with pytest.raises(DeviceError, match="has a kernel 'half' without hash"):
+        _native.load_kernels(str(library))
+    assert not _native.has_kernel("whole", "1")

@@ -46,23 +46,31 @@ std::vector<std::pair<std::string, std::string>> KernelRegistry::load(const std:
     throw Error(ErrorKind::device, path, "does not export pg_kernel_table");
   }
   std::vector<std::pair<std::string, std::string>> loaded;
+  std::vector<Kernel> kernels;
   for (const pg_kernel_entry* entry = table(); entry != nullptr && entry->name != nullptr;
        ++entry) {
     if (entry->hash == nullptr || entry->layout == nullptr || entry->fn == nullptr) {
       throw Error(ErrorKind::device, path,
                   text("has a kernel '", entry->name, "' without hash, layout or function"));
     }
-    add(entry->name, entry->hash, {entry->fn, nullptr, entry->layout});
+    kernels.push_back({entry->fn, nullptr, entry->layout});
     loaded.emplace_back(entry->name, entry->hash);
   }
-  const std::lock_guard lock(impl_->mutex);
-  impl_->libraries.push_back(std::move(library));
+  {
+    // Before its kernels are known: they must not outlive it, whatever fails.
+    const std::lock_guard lock(impl_->mutex);
+    impl_->libraries.push_back(std::move(library));
+  }
+  for (std::size_t i = 0; i < kernels.size(); ++i) {
+    add(loaded[i].first, loaded[i].second, std::move(kernels[i]));
+  }
   return loaded;
 }
 
 void KernelRegistry::add(const std::string& name, const std::string& hash, Kernel kernel) {
+  // What is replaced goes with `kernel`, after the lock: that may call functions of others.
   const std::lock_guard lock(impl_->mutex);
-  impl_->kernels[{name, hash}] = std::move(kernel);
+  std::swap(impl_->kernels[{name, hash}], kernel);
 }
 
 std::optional<Kernel> KernelRegistry::look_up(std::string_view name, std::string_view hash,

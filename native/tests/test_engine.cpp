@@ -163,6 +163,14 @@ TEST(runs_can_be_interrupted) {
   CHECK_EQUAL(engine.step(), done + 10);
 }
 
+TEST(a_budget_may_be_endless) {
+  const auto program = small_network().load();
+  for (const std::int64_t budget : {INT64_MAX, INT64_MAX / 2, INT64_MAX / 64, INT64_MAX / 65}) {
+    Engine engine(program);
+    CHECK_EQUAL(engine.run(200, budget), 200);
+  }
+}
+
 TEST(runs_keep_a_budget) {
   Builder b = small_network();
   Engine engine(b.load());

@@ -35,7 +35,7 @@ std::unique_ptr<RuntimeNode> make_node(const Node& spec, const BuildContext& con
 /// to keep the budget.
 class Turns {
  public:
-  explicit Turns(std::int64_t budget_ns) : limited_(budget_ns > 0) {
+  explicit Turns(std::int64_t budget_ns) : limited_(budget_ns > 0 && budget_ns < kEndless) {
     if (!limited_) return;
     last_ = Clock::now();
     end_ = last_ + std::chrono::nanoseconds(budget_ns);
@@ -44,7 +44,6 @@ class Turns {
   std::int64_t steps() const { return steps_; }
   /// After a turn; false if the budget is used up.
   bool next() {
-    constexpr std::int64_t kMost = 64;
     constexpr auto kLong = std::chrono::milliseconds(5);
     const auto now = Clock::now();
     const auto taken = std::max<Clock::duration>(now - last_, std::chrono::nanoseconds(1));
@@ -57,6 +56,9 @@ class Turns {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::int64_t kMost = 64;
+  /// Years, which no run uses up; times as many steps it fits into 64 bits.
+  static constexpr std::int64_t kEndless = INT64_MAX / kMost;
   bool limited_;
   std::int64_t steps_ = 1;
   Clock::time_point last_;

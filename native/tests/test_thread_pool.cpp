@@ -3,6 +3,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "engine/task_range.hpp"
 #include "engine/thread_pool.hpp"
 #include "engine/waking.hpp"
+#include "little_memory.hpp"
 
 using namespace procgraph;
 
@@ -101,6 +104,26 @@ TEST(rounds_wait_for_those_before) {
       CHECK_EQUAL(rounds.wrong(), 0);
     }
   }
+}
+
+TEST(rounds_are_done_where_threads_are_missing) {
+  int incomplete = 0;
+  for (int given = 0; given < 30; ++given) {
+    std::optional<ThreadPool> pool;
+    little_memory::give(given);
+    try {
+      pool.emplace(4);
+    } catch (const std::bad_alloc&) {  // of what all threads have
+    }
+    const bool refused = little_memory::give_all();
+    if (!pool) continue;
+    incomplete += refused;
+    CountedRounds rounds(4, 1);
+    pool->run(rounds, 50);
+    CHECK(rounds.all(50));
+    CHECK_EQUAL(rounds.wrong(), 0);
+  }
+  CHECK(incomplete > 0);
 }
 
 TEST(what_meeting_takes_is_measured_once) {

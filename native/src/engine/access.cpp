@@ -172,11 +172,7 @@ void Engine::Impl::write(std::string_view name, std::string_view section, std::s
       if (output.dense) output.dense->draw_from(step);
     }
     node.write_parameter(section, item, values);
-    for (Output& output : node.outputs) {
-      if (!output.dense || output.dense->draw() == nullptr || node.draw() != nullptr) continue;
-      use_listed_events(output, step - 1);
-      plan.reset();
-    }
+    if (std::any_of(node.outputs.begin(), node.outputs.end(), is_undrawn)) plan.reset();
     return;
   }
   StateColumn& state = find_state(node, item);
@@ -227,6 +223,7 @@ int Engine::Impl::record_output(std::string_view name, std::string_view port, Sa
   }
   node.materialise(step - 1);
   list_events();
+  recorders.reserve(recorders.size() + 1);
   ++output.recorders;
   if (auto* synapse = dynamic_cast<SynapseNode*>(&node)) synapse->work_alone();
   recorders.push_back(std::make_unique<Recorder>(output, std::move(sampling)));

@@ -24,31 +24,39 @@ void Arena::place(const std::vector<Input*>& inputs, std::size_t lanes) {
 
 void Arena::keep_apart(const std::vector<std::size_t>& positions) {
   if (positions == apart_) return;
-  Arena before;
-  before.stride_ = stride_;
-  before.apart_ = std::exchange(apart_, positions);
-  before.memory_ = std::exchange(memory_, os::Pages(lanes_ * room() * sizeof(std::uint32_t)));
-  std::vector<std::size_t> borders = before.apart_;
-  borders.insert(borders.end(), apart_.begin(), apart_.end());
+  // All that needs memory comes before anything is changed.
+  Arena after;
+  after.lanes_ = lanes_;
+  after.stride_ = stride_;
+  after.inputs_ = inputs_;
+  after.apart_ = positions;
+  after.memory_ = os::Pages(lanes_ * after.room() * sizeof(std::uint32_t));
+  std::vector<std::size_t> borders = apart_;
+  borders.insert(borders.end(), positions.begin(), positions.end());
   borders.insert(borders.end(), {0, stride_});
   std::sort(borders.begin(), borders.end());
   for (std::size_t lane = 0; lane < lanes_; ++lane) {
     for (std::size_t i = 0; i + 1 < borders.size(); ++i) {
-      std::memcpy(at(lane, borders[i]), before.at(lane, borders[i]),
+      std::memcpy(after.at(lane, borders[i]), at(lane, borders[i]),
                   (borders[i + 1] - borders[i]) * sizeof(std::uint32_t));
     }
   }
-  place_inputs();
+  after.place_inputs();
+  apart_.swap(after.apart_);
+  memory_ = std::move(after.memory_);
 }
 
 void Arena::place_inputs() {
-  for (Input* input : inputs_) {
-    const std::size_t begin = input->offset();
-    std::vector<std::size_t> apart;
+  std::vector<std::vector<std::size_t>> apart(inputs_.size());
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const std::size_t begin = inputs_[i]->offset();
+    const std::size_t end = begin + inputs_[i]->n();
     for (const std::size_t position : apart_) {
-      if (position > begin && position < begin + input->n()) apart.push_back(position - begin);
+      if (position > begin && position < end) apart[i].push_back(position - begin);
     }
-    input->place(at(0, begin), room(), kGap, std::move(apart));
+  }
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    inputs_[i]->place(at(0, inputs_[i]->offset()), room(), kGap, std::move(apart[i]));
   }
 }
 

@@ -296,13 +296,18 @@ void Engine::Impl::import_state(std::int64_t new_step, std::uint64_t new_seed,
     importer.undo_parameters();
     if (error.kind() == ErrorKind::checkpoint) throw;
     throw Error(ErrorKind::checkpoint, "checkpoint", error.what());
+  } catch (...) {
+    importer.undo_parameters();
+    throw;
   }
   list_events();
+  failure = "a checkpoint was not restored completely";
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
   tables->reset();
   seek(new_step, new_seed);
   importer.apply();
+  failure.clear();
 }
 
 void Engine::import_state(std::int64_t step, std::uint64_t seed, const StateView& state) {

@@ -100,13 +100,23 @@ void remove_feeds(Input& input, const DenseRows* rows) {
 
 }  // namespace
 
+bool is_undrawn(const Output& output) {
+  return output.dense && output.dense->draw() != nullptr && output.owner->draw() == nullptr;
+}
+
 bool use_dense_events(Output& output, std::int64_t last) {
+  const bool changed = is_undrawn(output);
+  if (changed) use_listed_events(output, last);
   const std::int32_t count = output.dense ? 0 : rows_needed(output);
-  if (count == 0) return false;
+  if (count == 0) return changed;
   auto rows = rows_of(output, count, last);
-  if (rows == nullptr) return false;
+  if (rows == nullptr) return changed;
   if (taken_at_once(output)) {
     rows = std::make_unique<DenseRows>(*output.owner->draw(), last + 1, output.n());
+  }
+  for (const Channel* channel : output.channels) {
+    std::vector<DenseFeed>& feeds = diagonal_target(*channel)->passes_into()->feeds;
+    feeds.reserve(feeds.size() + output.channels.size());  // from here on nothing needs memory
   }
   output.dense = std::move(rows);
   for (const Channel* channel : output.channels) {
@@ -121,9 +131,12 @@ bool use_dense_events(Output& output, std::int64_t last) {
 void use_listed_events(Output& output, std::int64_t last) {
   if (!output.dense) return;
   output.list_dense(last);
+  const auto target_of = [](const Channel* channel) -> SynapseNode& {
+    return dynamic_cast<SynapseNode&>(*channel->target().owner);
+  };
+  for (const Channel* channel : output.channels) target_of(channel).list_dense(last);
   for (const Channel* channel : output.channels) {
-    auto& synapse = dynamic_cast<SynapseNode&>(*channel->target().owner);
-    synapse.list_dense(last);
+    SynapseNode& synapse = target_of(channel);
     synapse.pass_dense(nullptr, 0);
     remove_feeds(*synapse.passes_into(), output.dense.get());
   }

@@ -12,8 +12,12 @@ namespace procgraph {
 // in between then only count their ticks. Lists and histories are made from the rows where somebody
 // wants to see them, which is before a checkpoint; a recorder turns the whole thing off.
 
+/// True if the source does not draw its payloads any more: since something was set, they do not
+/// depend on the step alone.
+bool is_undrawn(const Output& output);
+
 /// Goes over to dense rows after `last`, the last step that was run, if the graph allows it and
-/// lists and histories agree. True if it did.
+/// lists and histories agree, and away from rows that nobody draws any more. True if it did.
 bool use_dense_events(Output& output, std::int64_t last);
 
 /// Goes back to lists.

@@ -134,17 +134,17 @@ void Engine::Impl::refresh_tables() {
   if (tables->stale()) tables->refresh(step, build_options);
 }
 
-bool Engine::Impl::use_rows() {
-  bool changed = false;
+void Engine::Impl::use_rows() {
   for (auto& node : nodes) {
-    for (Output& output : node->outputs) changed |= use_dense_events(output, step - 1);
+    for (Output& output : node->outputs) {
+      if (use_dense_events(output, step - 1)) plan.reset();
+    }
   }
-  return changed;
 }
 
 void Engine::Impl::replan() {
-  if (use_rows() || plan == nullptr)
-    plan = std::make_unique<Plan>(schedule, *tables, meeting, profile);
+  use_rows();
+  if (plan == nullptr) plan = std::make_unique<Plan>(schedule, *tables, meeting, profile);
 }
 
 void Engine::Impl::list_events() {
@@ -170,11 +170,13 @@ void Engine::Impl::join_channels() {
 }
 
 void Engine::Impl::reset(std::optional<std::uint64_t> wanted_seed) {
+  failure = "a reset was not completed";
   for (auto& node : nodes) node->settle_counts();  // those of others, too
   for (auto& node : nodes) node->reset();
   for (auto& recorder : recorders) recorder->clear();
   tables->reset();
   seek(0, wanted_seed.value_or(seed));
+  failure.clear();
   replan();
 }
 
@@ -183,7 +185,14 @@ void Engine::Impl::seek(std::int64_t next, std::uint64_t new_seed) {
   seed = new_seed;
   for (auto& node : nodes) node->seek(step, seed);
   for (auto& host : hosts) host.begun = -1;
-  failure.clear();
+}
+
+void Engine::Impl::note_failure(const std::exception& error) noexcept {
+  try {
+    failure = error.what();
+  } catch (const std::exception&) {
+    failure = "out of memory";  // few enough characters to need none
+  }
 }
 
 void Engine::Impl::check_usable() const {
@@ -253,7 +262,7 @@ void Engine::Impl::run_steps(std::int64_t most, std::int64_t ahead) {
     }
     record(begin);
   } catch (const std::exception& error) {
-    failure = error.what();
+    note_failure(error);
     throw;
   }
 }
@@ -294,7 +303,7 @@ void Engine::Impl::begin_tick(std::string_view name) {
   try {
     host.node->tick(step);
   } catch (const std::exception& error) {
-    failure = error.what();
+    note_failure(error);
     throw;
   }
   host.begun = step;

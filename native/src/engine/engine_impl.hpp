@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +24,9 @@ struct Engine::Impl {
   void join_channels();
   void place_sums();
   void refresh_tables();
-  /// Keeps events in rows where it can (see dense_events.hpp); true if that changed something.
-  bool use_rows();
+  /// Keeps events in rows where it can (see dense_events.hpp); what that changes makes the plan
+  /// void.
+  void use_rows();
   /// Decides anew how events are kept and who does what.
   void replan();
   /// Makes lists of all events, until the next plan is made.
@@ -36,6 +38,7 @@ struct Engine::Impl {
   void run_steps(std::int64_t most, std::int64_t ahead);
   void record(std::int64_t begin);
   void begin_hosts();
+  void note_failure(const std::exception& error) noexcept;
   void check_usable() const;
   void check_begun() const;
   void begin_tick(std::string_view node);

@@ -255,8 +255,8 @@ void Plan::run(std::int64_t& step, std::int64_t steps, std::int64_t ahead) {
       waking_.done(shared, saved_ * static_cast<double>(steps));
     }
   } catch (...) {
-    finish();
     recover();
+    finish();
     throw;
   }
   finish();

@@ -1,6 +1,7 @@
 #include "engine/thread_pool.hpp"
 
 #include <algorithm>
+#include <exception>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -101,9 +102,8 @@ ThreadPool::ThreadPool(int threads, std::uint32_t first_round)
       shares_[static_cast<std::size_t>(number)]->thread =
           std::jthread([this, number, last = last_round_] { serve(number, last); });
     }
-  } catch (...) {
-    stop();
-    throw;
+  } catch (const std::exception&) {
+    // The system has no more threads: the caller comes for the shares of those that are missing.
   }
 }
 

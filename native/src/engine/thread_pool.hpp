@@ -77,7 +77,8 @@ class Rounds {
 ///
 /// Whoever does a piece of a share, the main work of a round or its tail, first claims it. That is
 /// the thread that the share belongs to, unless it does not come because another program has its
-/// processor: then the caller, whose own share is the first, does it instead.
+/// processor or the system had no more threads: then the caller, whose own share is the first, does
+/// it instead.
 class ThreadPool {
  public:
   static constexpr std::uint32_t kRounds = std::uint32_t{1} << 31;

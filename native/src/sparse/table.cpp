@@ -38,7 +38,13 @@ void DeliveryTable::build(const Cuts& cuts, const Reach& reach, const BuildOptio
   targets_.clear();
   mask_.reset();
   ring_.reset();
+  stale_ = true;  // until it is done
+  make_rows(cuts, reach, options, progress);
   stale_ = false;
+}
+
+void DeliveryTable::make_rows(const Cuts& cuts, const Reach& reach, const BuildOptions& options,
+                              const std::function<void(double)>& progress) {
   std::vector<Member> members;
   synapses_ = 0;
   marks_ = false;

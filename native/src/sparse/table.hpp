@@ -86,6 +86,8 @@ class DeliveryTable {
 
   static constexpr std::int64_t kNever = INT64_MIN;
 
+  void make_rows(const Cuts& cuts, const Reach& reach, const BuildOptions& options,
+                 const std::function<void(double)>& progress);
   bool fired(std::int64_t step) const;
   const std::uint32_t* after(const std::uint32_t* segment) const {
     return segment + layout_.header_words() + layout_.body_words(segment[0]);

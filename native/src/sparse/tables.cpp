@@ -197,12 +197,15 @@ void SparseTables::keep_apart(bool shared) {
 }
 
 bool SparseTables::stale() const {
-  return std::any_of(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); });
+  return !joined_ ||
+         std::any_of(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); });
 }
 
 void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
-  deliveries_.clear();  // both look at tables that may go
+  joined_ = false;
+  deliveries_.clear();  // all three look at tables that may go
   stops_.clear();
+  for (Target& target : targets_) target.tables.clear();
   std::erase_if(tables_, [](const auto& table) { return table->nodes().empty(); });
   const auto stale_count = static_cast<double>(
       std::count_if(tables_.begin(), tables_.end(), [](const auto& t) { return t->stale(); }));
@@ -221,6 +224,7 @@ void SparseTables::refresh(std::int64_t step, const BuildOptions& options) {
   for (const auto& delivery : deliveries_) delivery->restart(step);
   list_targets();
   tell_targets(false);
+  joined_ = true;
 }
 
 Reach SparseTables::reach() const {
@@ -263,9 +267,9 @@ void SparseTables::list_stops() {
 void SparseTables::release(SynapseNode& node, std::int64_t step) {
   for (auto& table : tables_) {
     if (&table->source() != &node.inputs[0].channels[0]->source()) continue;
+    node.take_history(step);  // first, since memory may run out
     table->remove(node);
     node.set_merged(false);
-    node.take_history(step);
   }
 }
 
@@ -303,7 +307,6 @@ std::int64_t SparseTables::announce(std::int64_t step, bool shared) {
 
 void SparseTables::list_targets() {
   for (Target& target : targets_) {
-    target.tables.clear();
     for (const auto& table : tables_) {
       if (table->reaches(*target.input)) target.tables.push_back(table.get());
     }

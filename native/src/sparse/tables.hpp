@@ -25,6 +25,7 @@ class SparseTables {
 
   /// Builds tables that are new or have lost a node, and picks up the spikes due from `step` on.
   void refresh(std::int64_t step, const BuildOptions& options);
+  /// True where that is to be done, or was not completed.
   bool stale() const;
 
   /// Takes a node out of its table; the node then works for itself.
@@ -91,6 +92,7 @@ class SparseTables {
     std::vector<const DeliveryTable*> tables;
   };
   std::vector<Target> targets_;
+  bool joined_ = true;  // what is above says what the tables are
 };
 
 }  // namespace procgraph

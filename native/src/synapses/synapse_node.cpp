@@ -79,8 +79,8 @@ bool SynapseNode::mergeable() const {
 }
 
 void SynapseNode::work_alone() {
-  update_fusion();
   if (merged_) tables_->release(*this, next_tick());
+  update_fusion();
 }
 
 Output& SynapseNode::source() const {
@@ -357,9 +357,11 @@ void SynapseNode::write_parameter(std::string_view section, std::string_view nam
   const auto* data = static_cast<const float*>(values.data);
   const std::span<const float> weights(data, static_cast<std::size_t>(values.count()));
   check_bound(weights);
+  std::vector<float> written(weights.begin(), weights.end());
+  const std::vector<std::int32_t> own = quantised(weights);
   if (merged_) tables_->release(*this, next_tick());
-  projection_->set_weights(quantised(weights));
-  written_.assign(weights.begin(), weights.end());
+  projection_->set_weights(own);
+  written_ = std::move(written);
   load_.reset();
 }
 

@@ -60,6 +60,17 @@ TEST(threads_share_synapses_that_see_their_targets_late) {
   check_same(plastic_network(600, 20, 0.05, {.dendritic = true, .joined = true}).load(), 2, 50);
 }
 
+TEST(sums_have_numbers_of_31_bits) {
+  constexpr std::int64_t kTargets = 1 << 19;
+  for (const bool dendritic : {false, true}) {
+    Builder b;
+    b.node(plastic(b, "p", 1, kTargets, {{0}, {0}, {0.5f}, {1 << 12}}, {.dendritic = dendritic}));
+    b.schedule(0);
+    const auto program = b.load();
+    CHECK_THROWS(argument, Engine{program});
+  }
+}
+
 TEST(what_is_on_its_way_outlasts_a_look) {
   const auto program = plastic_network(300, 20, 0.05, {.dendritic = true}).load();
   Engine left_alone(program, 5, 1);

@@ -4,6 +4,7 @@
 
 #include "engine/channel.hpp"
 #include "engine/grain.hpp"
+#include "format/text.hpp"
 
 namespace procgraph {
 
@@ -28,6 +29,7 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
     : RuntimeNode(spec, context),
       attrs_(std::get<PlasticAttrs>(spec.attrs)),
       synapses_(list_synapses(attrs_, loops_)) {
+  check_places();
   for (const RuleFunctionSpec& function : attrs_.functions) {
     has_epochs_ |= function.event == "epoch";
     hosted_ |= context.kernels.find(function.kernel, function.hash).fn == nullptr;
@@ -58,6 +60,19 @@ PlasticNode::PlasticNode(const Node& spec, const BuildContext& context)
   }
   index_.resize(std::max(inputs[0].n(), inputs[1].n()) + 16);
   values_.resize(index_.size());
+}
+
+/// Where synapses have delays of their own, what they add to or look back to has a number of 31
+/// bits.
+void PlasticNode::check_places() const {
+  const std::int64_t steps = std::int64_t{attrs_.delays.largest} + 1;
+  const bool one_by_one = attrs_.dendritic || synapses_.rows.delay.size() != 0;
+  if (!one_by_one || attrs_.n_post <= INT32_MAX / steps) return;
+  throw Error(ErrorKind::argument, text("node '", spec().name, "'"),
+              text("has ", attrs_.n_post, " targets and delays up to ", steps - 1,
+                   " steps; allowed: ", INT32_MAX,
+                   " sums, one for each target and step; shorten the delays, or divide the targets "
+                   "between several projections"));
 }
 
 /// As many as there are threads, but for small nodes, for functions that the caller has to run, and

@@ -63,6 +63,7 @@ class PlasticNode final : public RuntimeNode {
     Arrivals of(std::size_t lane) const;
   };
 
+  void check_places() const;
   std::size_t parts_worth(const BuildContext& context) const;
   void run_all(Action action, std::int64_t step);
   void take_events(std::size_t input, std::int64_t step);

@@ -147,6 +147,8 @@ class Running:
             if not due:
                 continue
             with self._boundary():
+                if self._stop.is_set():  # since it was asked for
+                    return
                 self._window(last, until is not None)
                 if until is not None and until(cast("Runtime", self)):
                     return

@@ -106,10 +106,12 @@ class Runtime(Running, Figures):
             RunStateError: a run is going on.
         """
         self._check_idle("reset")
-        self._seed = self._seed if seed is None else check_seed(seed)
-        self._executor.reset(self._seed)
-        self._host.reset(self._seed)
-        self._wall, self._steps_run = 0.0, 0
+        with self._boundary():
+            self._check_idle("reset")
+            self._seed = self._seed if seed is None else check_seed(seed)
+            self._executor.reset(self._seed)
+            self._host.reset(self._seed)
+            self._wall, self._steps_run = 0.0, 0
 
     def checkpoint(self, path: str | Path) -> None:
         """Write the whole state between two steps to a file; ``restore`` continues from it with the same bits, on any device.
@@ -131,11 +133,13 @@ class Runtime(Running, Figures):
         """
         self._check_idle("restore")
         step, seed, state = read_checkpoint(path, self.program.digest, self._batch)
-        self._host.reset(seed)
-        self._variables.import_changed(state)  # first: a state may only be put in place where its parameters hold
-        self._executor.import_state(step, seed, state)
-        self._host.import_state(state)
-        self._seed = seed
+        with self._boundary():
+            self._check_idle("restore")
+            self._host.reset(seed)
+            self._variables.import_changed(state)  # first: a state may only be put in place where its parameters hold
+            self._executor.import_state(step, seed, state)
+            self._host.import_state(state)
+            self._seed = seed
 
     def stats(self) -> dict[str, Any]:
         """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run.
@@ -161,8 +165,11 @@ class Runtime(Running, Figures):
         if self._closed:
             return
         self._halt()
-        self._closed = True
-        self._error = None
+        with self._boundary():  # then a run that another thread waits for is over, too
+            if self._closed:
+                return
+            self._closed = True
+            self._error = None
         try:
             self._host.close()
         finally:

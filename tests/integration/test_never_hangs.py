@@ -15,7 +15,8 @@ import pytest
 
 import procgraph as pg
 from procgraph.errors import ChannelBlockedError, ChannelOverflowError, CycleError, ModelError
-from procgraph.processes import LIF, Dense, OneToOne, PoissonSource, SpikeSource
+from procgraph.processes import LIF, Dense, OneToOne, Plastic, PoissonSource, Sparse, SpikeSource
+from procgraph.processes.rules import PairSTDP
 
 DEVICES = ("cpu", "reference")
 LIMIT_S = 1.0
@@ -158,6 +159,46 @@ def test_reading_a_variable_of_a_running_graph() -> None:
             assert not rt.running
 
     ends_in_time(run)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_closing_while_another_thread_waits_for_a_run(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCGRAPH_DIVIDE", "1")  # so that threads share even this
+
+    def run() -> None:
+        for _ in range(5):
+            source, pop = PoissonSource(shape=100, rate=100.0), LIF(shape=2000, bias=3.0)
+            source >> Dense(np.full((2000, 100), 0.01)) >> pop
+            rt = pg.compile(pg.Graph(pop), device, **({"threads": 2} if device == "cpu" else {}))
+            waiting = threading.Thread(target=rt.run, args=(10**9,))
+            waiting.start()
+            while rt.step == 0:
+                time.sleep(0.001)
+            rt.close()
+            waiting.join()
+
+    ends_in_time(run)
+
+
+def test_resetting_while_another_thread_looks() -> None:
+    source, pop = PoissonSource(shape=1000, rate=100.0), LIF(shape=1000)
+    synapses = Sparse(0.3, rule="fixed_out_degree", count=300, n_pre=1000, n_post=1000, delay=2)
+    learned = Plastic(synapses, PairSTDP())
+    source.s_out.connect(learned.s_in)
+    learned.a_out.connect(pop.a_in)
+    pop.s_out.connect(learned.post_in, delay=1)
+    with pg.compile(pg.Graph(pop, seed=1)) as rt:
+
+        def start_again() -> None:
+            for _ in range(40):
+                rt.run(steps=30)
+                rt.reset()
+
+        other = threading.Thread(target=start_again)
+        other.start()
+        while other.is_alive():
+            assert np.isfinite(rt.get(learned.weights)).all()
+        other.join()
 
 
 def test_a_game_that_dies() -> None:

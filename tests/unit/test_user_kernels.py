@@ -157,6 +157,18 @@ def test_where_there_is_no_compiler_numpy_runs(monkeypatch: pytest.MonkeyPatch, 
         check_spikes(0.944)
 
 
+@needs_compiler
+def test_where_there_is_no_home_numpy_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("PROCGRAPH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.warns(RuntimeWarning, match="Own runs as NumPy.*home directory. Set PROCGRAPH_CACHE"):
+        check_spikes(0.925)
+
+
 def test_a_compiler_that_does_not_end_is_named(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     script("exec sleep 30")
     monkeypatch.setattr("procgraph.models.cpu.user_kernels.COMPILE_TIMEOUT_S", 0.2)

@@ -56,7 +56,14 @@ def find_compiler() -> str | None:
 
 
 def _cache_folder() -> Path:
-    base = os.environ.get("PROCGRAPH_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    base = os.environ.get("PROCGRAPH_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".cache")
+        except RuntimeError as error:  # a user whom the system does not know, as in containers
+            raise BackendError(
+                f"there is no folder for compiled kernels: {error} Set PROCGRAPH_CACHE to one."
+            ) from error
     return Path(base) / "procgraph" / "kernels"
 
 

@@ -106,7 +106,9 @@ using StateView = std::map<std::string, ArrayView>;
 /// All members throw Error. An Engine may be used by one thread at a time; only `interrupt` may be
 /// called from any thread. Its own threads, if it has any, sleep outside of `run` and end with it;
 /// a forked OS process does not have them. Where `run` or `begin_tick` throws in the middle of a
-/// step, the engine can still be read, and runs again after `reset` or `import_state`.
+/// step, or `reset` or `import_state` halfway, the engine can still be read, and runs again after
+/// `reset` or `import_state`. Any member may throw std::bad_alloc; the engine is then as before, or
+/// in need of that.
 class Engine {
  public:
   /// `seed` replaces the Program's seed for all draws. `batch` is the number of independent lanes.

@@ -103,6 +103,26 @@ def test_delays_of_synapses_and_channels(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", BACKENDS)
+@pytest.mark.parametrize("late", [2**31, 2**32, 2**40])
+@pytest.mark.parametrize("dendritic", [False, True])
+def test_a_step_may_outgrow_32_bits(device: str, late: int, dendritic: bool) -> None:
+    def learnt(start: int) -> Any:
+        source, target = SpikeSource([4], [0], shape=1, cycle=16), SpikeSource([6], [0], shape=1, cycle=16)
+        synapses = Sparse(0.5, pre=[0, 0], post=[0, 0], delay=[1, 5])
+        learned = Plastic(synapses, PairSTDP(a_plus=0.02), dendritic=dendritic, name="learned")
+        source.s_out.connect(learned.s_in)
+        target.s_out.connect(learned.post_in)
+        learned.a_out.connect(LIF(shape=1, v_th=1e6).a_in)
+        with pg.compile(pg.Graph(learned), device) as rt:
+            rt._executor.import_state(start, 0, rt._executor.export_state())
+            current = rt.probe(learned.a_out)
+            rt.run(steps=40)
+            return current.data.tobytes(), rt.get(learned.weights).tobytes()
+
+    assert learnt(late - 16) == learnt(0)
+
+
+@pytest.mark.parametrize("device", BACKENDS)
 def test_lanes_learn_apart_and_weights_are_recorded(device: str) -> None:
     def run(batch: int) -> tuple[Any, Any, Any]:
         graph = learning([40.0] * 6, [30.0] * 4, Dense(np.full((4, 6), 0.5)), PairSTDP(a_plus=0.05))

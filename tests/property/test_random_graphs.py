@@ -93,6 +93,20 @@ class TestRandomGraphs:
             assert differences(wanted, second._executor.export_state()) == []
 
     @few
+    @given(seeds, st.sampled_from([2**31 - 20, 2**32 - 20, 2**40]), st.sampled_from([1, 3]))
+    def test_same_bits_at_steps_beyond_32_bits(self, seed: int, late: int, threads: int) -> None:
+        """A run of days, as one that took a checkpoint so late sees it."""
+        states = []
+        for device, n in (("reference", 1), ("cpu", threads)):
+            with pg.compile(Builder(seed, plastic=True).build(), device, threads=n) as rt:
+                rt.run(steps=10)
+                rt._executor.import_state(late, rt.program.ir.seed, rt._executor.export_state())
+                rt.run(steps=STEPS)
+                assert rt.step == late + STEPS
+                states.append(rt._executor.export_state())
+        assert differences(*states) == []
+
+    @few
     @given(seeds, st.integers(0, 30))
     def test_weights_written_while_running(self, seed: int, when: int) -> None:
         states = []

@@ -30,7 +30,7 @@ class PlasticSynapse:
         synapses = expand(node)
         self.pre, self.post = synapses.pre, synapses.post
         self.initial = np.array(synapses.weight, np.float32)
-        self.delay = np.asarray(synapses.delay)
+        self.delay = np.asarray(synapses.delay, np.int64)  # added to the step, which outgrows int32
         self.depth = node.delays[1] + 1
         self.dendritic = bool(node.attrs.get("dendritic", False))
         self.joined = bool(node.attrs.get("joined", False))

@@ -156,7 +156,9 @@ class Param(Declaration[Variable]):
         if isinstance(value, (bool, np.bool_)) or value is None:
             raise ParameterError(f"{what} is {value!r}; allowed: a number, or an array with one per element.")
         try:
-            array = np.asarray(value, dtype=np.float64)
+            array = np.array(
+                value, dtype=np.float64
+            )  # a copy: what the caller does to its array later changes nothing here
         except (TypeError, ValueError):
             raise ParameterError(f"{what} is {value!r}; allowed: a number, or an array with one per element.") from None
         if not np.isfinite(array).all():

@@ -125,7 +125,7 @@ class Runtime(Running, Figures):
             write_checkpoint(path, self.program.digest, self.step, self._seed, self._batch, state)
 
     def restore(self, path: str | Path) -> None:
-        """Continue from a checkpoint of the same Program.
+        """Continue from a checkpoint of the same Program; parameters and weights are those of then, too.
 
         Raises:
             CheckpointError: corrupt, or from another Program or batch size.
@@ -136,7 +136,8 @@ class Runtime(Running, Figures):
         with self._boundary():
             self._check_idle("restore")
             self._host.reset(seed)
-            self._variables.import_changed(state)  # first: a state may only be put in place where its parameters hold
+            # First: a state may only be put in place where its parameters hold.
+            state = self._variables.import_changed(state)
             self._executor.import_state(step, seed, state)
             self._host.import_state(state)
             self._seed = seed

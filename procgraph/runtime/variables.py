@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from procgraph.compiler.backend import Executor
 from procgraph.compiler.flat import FlatGraph
 from procgraph.compiler.passes.lower import element_columns
-from procgraph.errors import ParameterError, ShapeError, UnknownNameError, did_you_mean
-from procgraph.ir.connectivity import synapse_count, synapse_load
-from procgraph.ir.nodes import SpikeIR
+from procgraph.errors import CheckpointError, ParameterError, ShapeError, UnknownNameError, did_you_mean
+from procgraph.ir.connectivity import expand, synapse_count, synapse_load
+from procgraph.ir.nodes import Node, SpikeIR
 from procgraph.runtime.host import Host
-from procgraph.spec.declare import Param
+from procgraph.spec.declare import Out, Param
 from procgraph.spec.ports import Shape, Variable
 from procgraph.spec.process import Process
 
@@ -39,8 +40,12 @@ class Variables:
         self.names = {} if flat is None else {p: name for name, p in flat.graph.processes.items()}
         self.processes: dict[str, Process] = {} if flat is None else flat.leaves
         self.flat = flat
-        self.values = {name: dict(p.values) for name, p in self.processes.items()}
-        self.changed: set[tuple[str, str]] = set()
+        self.changed: set[tuple[str, str]] = set()  # node and column, "weights" or "values"
+        self.given: set[tuple[str, str]] = set()  # node and parameter
+        self.values = self._initial_values()
+
+    def _initial_values(self) -> dict[str, dict[str, Any]]:
+        return {name: dict(p.values) for name, p in self.processes.items()}
 
     def find(self, what: Variable | str) -> Place:
         """Locate a variable given as ``pop.v`` or ``"pop.v"``.
@@ -109,7 +114,7 @@ class Variables:
     def read(self, place: Place) -> Any:
         """A copy of the value: in the Process's shape, with a leading lane axis if there are several lanes."""
         if place.section == "param":
-            return self.values[self.ir.nodes[place.node].name][place.name]
+            return copy(self.values[self.ir.nodes[place.node].name][place.name])
         if place.section == "host":
             return self._host_state(place).copy()
         value = self.executor.read(place.node, place.section, place.name)
@@ -184,6 +189,7 @@ class Variables:
             raise ParameterError(
                 f"{node.name}.{place.name} is fixed when the graph is compiled. Build the graph with the new value."
             )
+        _check_outputs(node, process, place.name, checked)
         values = {**self.values[node.name], place.name: checked}
         columns = element_columns(
             process, node.n, self.ir.dt * node.period, values, [(c.name, c.dtype) for c in node.columns]
@@ -192,28 +198,85 @@ class Variables:
             self.executor.write(place.node, "column", made.name, made.tensor)
             self.changed.add((node.name, made.name))
         self.values[node.name] = values
+        self.given.add((node.name, place.name))
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     def export_changed(self) -> dict[str, Array]:
-        """Columns, weights and values that were set at run time."""
+        """Parameters, columns, weights and values that were set at run time."""
         entries = {}
         for owner, name in sorted(self.changed):
             number = self.ir.index(owner)
             entries[f"{owner}/column/{name}"] = self.executor.read(number, self._section(number, name), name)
-        return entries
+        return entries | {f"{o}/param/{k}": _packed(self.values[o][k]) for o, k in sorted(self.given)}
 
     def _section(self, number: int, name: str) -> str:
         return name if name in ("weights", "values") else "column"
 
-    def import_changed(self, entries: Mapping[str, Array]) -> None:
-        """Take back what ``export_changed`` gave."""
-        for key, value in entries.items():
-            owner, _, rest = key.partition("/column/")
-            if rest:
-                number = self.ir.index(owner)
-                self.executor.write(number, self._section(number, rest), rest, value)
-                self.changed.add((owner, rest))
+    def import_changed(self, entries: Mapping[str, Array]) -> dict[str, Array]:
+        """Take back what ``export_changed`` gave, and undo what was set since; the entries that are left for others.
+
+        Raises:
+            CheckpointError: a parameter has a value that is not allowed.
+        """
+        columns, given = _entries(entries, "/column/"), _entries(entries, "/param/")
+        for owner, name in sorted(self.changed - set(columns)):
+            number = self.ir.index(owner)
+            if self.ir.nodes[number].op != "plastic":  # there the state holds the weights
+                self.executor.write(number, self._section(number, name), name, self._compiled(number, name))
+        for (owner, name), value in columns.items():
+            number = self.ir.index(owner)
+            self.executor.write(number, self._section(number, name), name, value)
+        self.changed, self.given, self.values = set(columns), set(), self._initial_values()
+        for (owner, name), value in given.items():
+            declared = self.processes[owner].declarations.get(name) if owner in self.processes else None
+            if isinstance(declared, Param):  # else this Program came from a file, which knows columns only
+                self.values[owner][name] = _unpacked(declared, value, owner)
+                self.given.add((owner, name))
+        return {k: v for k, v in entries.items() if "/param/" not in k}
+
+    def _compiled(self, number: int, name: str) -> Array:
+        """What a column, or weights or values, were in the Program."""
+        node = self.ir.nodes[number]
+        made: Array
+        if name not in ("weights", "values"):
+            made = next(c.tensor for c in node.columns if c.name == name)
+        else:
+            made = expand(node).weight if "weight_table" in node.attrs else node.attrs[name]
+        return np.ascontiguousarray(made)
+
+
+def _check_outputs(node: Node, process: Process, name: str, value: Any) -> None:
+    """A parameter that limits an output may shrink only: beyond what was compiled, payloads and currents would be cut off."""
+    for output in node.outputs:
+        declared = process.declarations[output.name]
+        if not isinstance(declared, Out) or name not in (declared.limit, declared.bound):
+            continue
+        room = output.limit if declared.limit == name else output.bound
+        if np.max(np.abs(value)) > room:
+            raise ParameterError(
+                f"{node.name}.{name} is {np.max(np.abs(value)):g}; allowed while running: up to {room:g}, for which {output.name} "
+                f"was compiled. Build the graph with the larger value."
+            )
+
+
+def _entries(entries: Mapping[str, Array], kind: str) -> dict[tuple[str, str], Array]:
+    """Those of one kind, by node and name."""
+    parted = {key.partition(kind): value for key, value in entries.items() if kind in key}
+    return {(owner, name): value for (owner, _, name), value in parted.items()}
+
+
+def _packed(value: Any) -> Array:
+    """A parameter as a tensor; text as its bytes."""
+    return np.frombuffer(value.encode(), np.uint8) if isinstance(value, str) else np.asarray(value)
+
+
+def _unpacked(declared: Param, value: Array, owner: str) -> Any:
+    try:
+        plain = value.tobytes().decode() if declared.dtype == "str" else value.item() if value.size == 1 else value
+        return declared.check(plain, owner)
+    except (ParameterError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"the checkpoint has a parameter that is not allowed: {error}") from None
 
 
 def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:

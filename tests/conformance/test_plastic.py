@@ -151,23 +151,3 @@ def test_weights_of_a_batch_are_set_for_all_lanes_or_for_each(device: str) -> No
         for value in (0.25, each[0], each):
             rt.set("learned.weights", value)
             assert np.array_equal(rt.get("learned.weights"), np.broadcast_to(np.float32(value), (2, 3, 2)))
-
-
-@pytest.mark.parametrize("dendritic", [False, True])
-@pytest.mark.parametrize("later", [2**31 - 20, 2**32 - 20, 2**53 - 20])
-def test_steps_beyond_31_bits(dendritic: bool, later: int) -> None:
-    def run_on(device: str) -> dict[str, Any]:
-        weights = np.linspace(0.1, 0.4, 6, dtype=np.float32).reshape(2, 3)
-        synapses = Dense(weights, delay=np.arange(6).reshape(2, 3) + 1)
-        graph = learning([50.0, 300.0, 900.0], [200.0, 600.0], synapses, TripletSTDP(), dendritic)
-        with pg.compile(graph, device) as rt:
-            executor = rt._executor
-            rt.run(steps=30)
-            executor.import_state(later, 4, executor.export_state())
-            done = 0
-            while done < 60:
-                done += executor.run(60 - done)
-            return executor.export_state()
-
-    reference, native = (run_on(device) for device in ("reference", "cpu"))
-    assert all(reference[k].tobytes() == native[k].tobytes() for k in reference)

@@ -111,14 +111,12 @@ class PlasticSynapse:
         weights = self.variables["w"][lane, fired] * np.float32(self.node.attrs["sign"])
         bound = 2**31 - 1
         contribution = np.clip(quantise(weights, self.node.outputs[0].scale), -bound, bound) * events[self.pre[fired]]
-        # Delays are int32, steps go beyond.
-        place: Any = ((step % self.depth + self.delay[fired]) % self.depth, lane, self.post[fired])
+        place: Any = ((step + self.delay[fired]) % self.depth, lane, self.post[fired])
         np.add.at(self.pending, place, contribution)
 
     def _arriving(self, step: int, lane: int, index: Any = slice(None)) -> Any:
         """Places in a ring, of what comes to synapses from their targets in a step."""
-        slots = len(self.posts)
-        return (step % slots - self.lag[index]) % slots, lane, self.post[index]
+        return (step - self.lag[index]) % len(self.posts), lane, self.post[index]
 
     def _apply(
         self, event: str, step: int, lane: int, chosen: NDArray[np.bool_], modulator: NDArray[np.float32]

@@ -102,6 +102,8 @@ class Runtime(Running, Figures):
     def reset(self, seed: int | None = None) -> None:
         """Back to step 0 and the initial states, under the same or another seed; what was ``set`` on parameters and weights stays.
 
+        Weights that learn are states here: they go back to those of the Program.
+
         Raises:
             RunStateError: a run is going on.
         """

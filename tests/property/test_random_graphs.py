@@ -107,6 +107,27 @@ class TestRandomGraphs:
         assert differences(*states) == []
 
     @few
+    @given(seeds, st.sampled_from(["reference", "cpu"]), st.integers(0, STEPS))
+    def test_restoring_undoes_what_was_set_since(
+        self, tmp_path_factory: object, seed: int, device: str, when: int
+    ) -> None:
+        path = tmp_path_factory.mktemp("checkpoint") / "a.ckpt"  # type: ignore[attr-defined]
+        with pg.compile(Builder(seed, plastic=True).build(), device) as rt:
+            rt.run(steps=when)
+            rt.checkpoint(path)
+            rt.run(steps=STEPS - when)
+            wanted = rt._executor.export_state()
+            for node in rt.program.ir.nodes:
+                if node.is_synapse:
+                    rt.set(f"{node.name}.weights", rt.get(f"{node.name}.weights") * np.float32(0.5))
+                elif any(c.name == "v_th" for c in node.columns):
+                    rt.set(f"{node.name}.v_th", 0.25)
+            rt.run(steps=3)
+            rt.restore(path)
+            rt.run(steps=STEPS - when)
+            assert differences(wanted, rt._executor.export_state()) == []
+
+    @few
     @given(seeds, st.integers(0, 30))
     def test_weights_written_while_running(self, seed: int, when: int) -> None:
         states = []

@@ -88,7 +88,6 @@ void import_state(Engine& engine, std::int64_t step, std::uint64_t seed, const p
   StateView view;
   for (const auto& [key, values] : state) {
     const auto name = py::cast<std::string>(key);
-    if (name.starts_with("host/")) continue;  // of Python models, which keep what they like
     owners.push_back(borrow(py::reinterpret_borrow<py::object>(values), std::nullopt));
     view[name] = owners.back().view;
   }

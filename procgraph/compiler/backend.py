@@ -142,7 +142,7 @@ class Executor(Protocol):
         ...
 
     def import_state(self, step: int, seed: int, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a canonical state.
+        """Continue from a canonical state, of which ``state`` has what ``export_state`` gives.
 
         Raises:
             CheckpointError: an entry is missing or does not fit.

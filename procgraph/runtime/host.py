@@ -203,6 +203,11 @@ class Host:
             entries |= {f"host/{host.node.name}/own/{k}": np.asarray(v) for k, v in host.model.save().items()}
         return entries
 
+    def entries_in(self, entries: Mapping[str, Array]) -> set[str]:
+        """Keys of what ``export_state`` gave; a compiled Process may be called "host", too."""
+        own = tuple(f"host/{h.node.name}/{part}/" for h in self.nodes for part in ("state", "own"))
+        return {key for key in entries if key.startswith(own)}
+
     def import_state(self, entries: Mapping[str, Array]) -> None:
         """Take back what ``export_state`` gave."""
         for host in self.nodes:

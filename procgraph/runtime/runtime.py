@@ -127,7 +127,9 @@ class Runtime(Running, Figures):
             write_checkpoint(path, self.program.digest, self.step, self._seed, self._batch, state)
 
     def restore(self, path: str | Path) -> None:
-        """Continue from a checkpoint of the same Program; parameters and weights are those of then, too.
+        """Continue from a checkpoint of the same Program, with the seed, parameters and weights of then.
+
+        Probes go on, but forget what they have recorded.
 
         Raises:
             CheckpointError: corrupt, or from another Program or batch size.
@@ -140,9 +142,11 @@ class Runtime(Running, Figures):
             self._host.reset(seed)
             # First: a state may only be put in place where its parameters hold.
             state = self._variables.import_changed(state)
-            self._executor.import_state(step, seed, state)
+            hosts = self._host.entries_in(state)
+            self._executor.import_state(step, seed, {k: v for k, v in state.items() if k not in hosts})
             self._host.import_state(state)
             self._seed = seed
+            self._wall, self._steps_run = 0.0, 0
 
     def stats(self) -> dict[str, Any]:
         """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run.

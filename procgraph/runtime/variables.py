@@ -219,7 +219,7 @@ class Variables:
         Raises:
             CheckpointError: a parameter has a value that is not allowed.
         """
-        columns, given = _entries(entries, "/column/"), _entries(entries, "/param/")
+        columns, given = self._entries(entries, "column"), self._entries(entries, "param")
         for owner, name in sorted(self.changed - set(columns)):
             number = self.ir.index(owner)
             if self.ir.nodes[number].op != "plastic":  # there the state holds the weights
@@ -229,11 +229,30 @@ class Variables:
             self.executor.write(number, self._section(number, name), name, value)
         self.changed, self.given, self.values = set(columns), set(), self._initial_values()
         for (owner, name), value in given.items():
-            declared = self.processes[owner].declarations.get(name) if owner in self.processes else None
-            if isinstance(declared, Param):  # else this Program came from a file, which knows columns only
-                self.values[owner][name] = _unpacked(declared, value, owner)
+            if owner in self.processes:  # else this Program came from a file, which knows columns only
+                self.values[owner][name] = self._unpacked(owner, name, value)
                 self.given.add((owner, name))
-        return {k: v for k, v in entries.items() if "/param/" not in k}
+        taken = {f"{owner}/column/{name}" for owner, name in columns} | {f"{o}/param/{k}" for o, k in given}
+        return {key: value for key, value in entries.items() if key not in taken}
+
+    def _entries(self, entries: Mapping[str, Array], kind: str) -> dict[tuple[str, str], Array]:
+        """Those of one kind, by node and name; Python models may use such words in theirs."""
+        names = {node.name for node in self.ir.nodes}
+        parts = {key: key.split("/") for key in entries}
+        mine = {key: p for key, p in parts.items() if len(p) == 3 and p[1] == kind and p[0] in names}
+        return {(owner, name): entries[key] for key, (owner, _, name) in mine.items()}
+
+    def _unpacked(self, owner: str, name: str, value: Array) -> Any:
+        declared, what = self.processes[owner].declarations.get(name), f"checkpoint entry '{owner}/param/{name}'"
+        text = isinstance(declared, Param) and declared.dtype == "str"
+        sizes = (1, self.ir.nodes[self.ir.index(owner)].n)
+        if not isinstance(declared, Param) or not (text or value.size in sizes):
+            raise CheckpointError(f"{what} does not fit the Program.")
+        try:
+            plain = value.tobytes().decode() if text else value.item() if value.size == 1 else value
+            return declared.check(plain, owner)
+        except (ParameterError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{what}: {error}") from None
 
     def _compiled(self, number: int, name: str) -> Array:
         """What a column, or weights or values, were in the Program."""
@@ -260,23 +279,9 @@ def _check_outputs(node: Node, process: Process, name: str, value: Any) -> None:
             )
 
 
-def _entries(entries: Mapping[str, Array], kind: str) -> dict[tuple[str, str], Array]:
-    """Those of one kind, by node and name."""
-    parted = {key.partition(kind): value for key, value in entries.items() if kind in key}
-    return {(owner, name): value for (owner, _, name), value in parted.items()}
-
-
 def _packed(value: Any) -> Array:
     """A parameter as a tensor; text as its bytes."""
     return np.frombuffer(value.encode(), np.uint8) if isinstance(value, str) else np.asarray(value)
-
-
-def _unpacked(declared: Param, value: Array, owner: str) -> Any:
-    try:
-        plain = value.tobytes().decode() if declared.dtype == "str" else value.item() if value.size == 1 else value
-        return declared.check(plain, owner)
-    except (ParameterError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"the checkpoint has a parameter that is not allowed: {error}") from None
 
 
 def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:

@@ -72,8 +72,7 @@ class CpuExecutor:
         return {k: v for k, v in self._engine.export_state().items() if "/column/" not in k}
 
     def import_state(self, step: int, seed: int, state: Mapping[str, Array]) -> None:
-        own = {k: v for k, v in state.items() if not k.startswith("host/") and "/column/" not in k}
-        self._engine.import_state(step, seed, own)
+        self._engine.import_state(step, seed, state)
 
     def stats(self) -> dict[str, Any]:
         found = self._engine.stats()

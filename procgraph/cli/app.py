@@ -58,7 +58,7 @@ def _about(
 def run(
     file: File,
     steps: Annotated[int | None, typer.Option(min=0, help="Steps to run.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Simulated seconds to run.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, max=1e9, help="Simulated seconds to run.")] = None,
     until_done: Annotated[bool, typer.Option("--until-done", help="End when every game says that it is done.")] = False,
     realtime: Annotated[float | None, typer.Option(help="Keep to this ratio of simulated to wall-clock time.")] = None,
     devices: Annotated[str | None, typer.Option(help="Device; 'procgraph devices' lists them.")] = None,
@@ -73,7 +73,7 @@ def run(
         Path | None, typer.Option(help="Draw input, spikes and actions to this image (needs matplotlib).")
     ] = None,
     raster_window: Annotated[
-        float, typer.Option(min=0.001, help="Last simulated seconds that the raster shows.")
+        float, typer.Option(min=0.001, max=1e9, help="Last simulated seconds that the raster shows.")
     ] = 2.0,
     raster_of: Annotated[
         list[str] | None,
@@ -85,7 +85,7 @@ def run(
     watch: Annotated[bool, typer.Option("--watch", help="Open the windows of games.")] = False,
     json: Json = False,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the state at the end.")] = None,
-    restore: Annotated[Path | None, typer.Option(help="Continue from a checkpoint.")] = None,
+    restore: Annotated[Path | None, typer.Option(help="Continue from a checkpoint, with its seed.")] = None,
     trust_kernels: Annotated[
         bool, typer.Option("--trust-kernels", help="Compile the users' kernels that a .pgx file brings.")
     ] = False,

@@ -16,7 +16,7 @@ import numpy as np
 
 from procgraph.errors import ConfigError, ModelError, ProcgraphError
 
-__all__ = ["Code", "CommandError", "describe", "print_json", "reporting"]
+__all__ = ["Code", "CommandError", "describe", "keep_input", "print_json", "reporting"]
 
 
 class Code(IntEnum):
@@ -34,6 +34,16 @@ class CommandError(Exception):
     def __init__(self, code: Code, message: str = "", problems: list[Any] | None = None) -> None:
         super().__init__(message)
         self.code, self.message, self.problems = code, message, problems or []
+
+
+def keep_input(file: Path, output: Path) -> None:
+    """Refuse to write over the file that is read.
+
+    Raises:
+        CommandError: both are one file.
+    """
+    if output.exists() and file.exists() and output.samefile(file):
+        raise CommandError(Code.USAGE, f"{output} is the file that is read; give another name to write to.")
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from procgraph.cli.drive import End, Plan, drive
-from procgraph.cli.output import Code, CommandError, print_json
+from procgraph.cli.output import Code, CommandError, keep_input, print_json
 from procgraph.cli.progress import Building, Progress, progress_of, summary
 from procgraph.cli.recording import Recording
 from procgraph.cli.show import read_program
@@ -96,6 +96,10 @@ def execute(options: Options) -> None:
 def _check(options: Options) -> None:
     if options.steps is not None and options.seconds is not None:
         raise CommandError(Code.USAGE, "--steps and --seconds exclude each other.")
+    if options.seed is not None and options.restore is not None:
+        raise CommandError(
+            Code.USAGE, "--seed and --restore exclude each other: a run that continues has the seed of its checkpoint."
+        )
     if options.raster is not None and importlib.util.find_spec("matplotlib") is None:
         raise CommandError(Code.USAGE, "--raster needs matplotlib: pip install 'procgraph-snn[plot]'")
     if options.raster is not None and options.raster.suffix not in FORMATS:
@@ -105,6 +109,8 @@ def _check(options: Options) -> None:
     for path in (options.raster, options.checkpoint):
         if path is not None and not path.parent.is_dir():
             raise CommandError(Code.USAGE, f"{path}: the folder {path.parent} does not exist.")
+        if path is not None:
+            keep_input(options.file, path)
 
 
 def _settings(options: Options, file: RunSettings) -> RunSettings:
@@ -205,7 +211,7 @@ def _result(options: Options, settings: RunSettings, rt: Runtime, end: End) -> d
         "file": str(options.file),
         "devices": settings.devices,
         "threads": settings.threads,
-        "seed": rt.program.ir.seed if options.seed is None else options.seed,
+        "seed": rt.seed,
         "program": rt.program.digest,
         "dt_ms": rt.dt,
         "elapsed_s": end.elapsed_s,

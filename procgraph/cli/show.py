@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from procgraph.cli.output import Code, CommandError, print_json
+from procgraph.cli.output import Code, CommandError, keep_input, print_json
 from procgraph.cli.progress import Building
 from procgraph.compiler.pipeline import front
 from procgraph.config.load import Config, load_config
@@ -145,7 +145,7 @@ def compile_file(
     """Compile a file and write or show the Program; a ``.pgx`` file is shown.
 
     Raises:
-        CommandError: a ``.pgx`` file that is not a Program, or nothing to do with it.
+        CommandError: a ``.pgx`` file that is not a Program, or nothing to do with it; the output is the file that is read.
     """
     if file.suffix == ".pgx":
         if not show or output is not None:
@@ -157,6 +157,7 @@ def compile_file(
         program = load_config(file, dict(map(parse_override, overrides)), imports=imports).compile()
         if output is not None or not show:
             output = output or file.with_suffix(".pgx")
+            keep_input(file, output)
             program.save(output)
     if as_json:
         written = None if output is None else str(output)

@@ -46,7 +46,8 @@ def apply_overrides(tree: Node, overrides: Mapping[str, Any], report: Report) ->
         elif not owner and name in ("dt", "seed"):
             _put(tree, name, value, mark)
         else:
-            top = [*(f"{p}.{name}" for p in known), "dt", "seed", *(f"run.{k}" for k in keys(RunSettings))]
+            argument = name if owner else "<argument>"  # nothing says that a lonely name is one
+            top = [*(f"{p}.{argument}" for p in known), "dt", "seed", *(f"run.{k}" for k in keys(RunSettings))]
             report.add(mark, f"leads nowhere.{did_you_mean(key, top)}")
 
 

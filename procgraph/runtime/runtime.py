@@ -44,6 +44,11 @@ class Runtime(Running, Figures):
         self._probes = Probes(program.ir, executor, self._variables, flat, options.batch, self._recorded)
         self._host.open(self._seed)
 
+    @property
+    def seed(self) -> int:
+        """Seed of the random numbers of this run."""
+        return self._seed
+
     # -- variables, probes -------------------------------------------------------------------------------------------
 
     def get(self, what: Variable | str) -> Any:

@@ -61,6 +61,22 @@ def test_checkpoint_and_restore_continue_with_the_same_spikes() -> None:
     assert code == 2 and "was made from another Program" in err
 
 
+def test_a_restored_run_tells_the_seed_of_its_checkpoint() -> None:
+    assert run_json("graph.yaml", "--seed", 4, "--steps", 10, "--checkpoint", "a.ckpt")["seed"] == 4
+    assert run_json("graph.yaml", "--steps", 10, "--restore", "a.ckpt")["seed"] == 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [("compile", "graph.yaml", "-o", "./graph.yaml"), ("run", "graph.yaml", "--checkpoint", "graph.yaml")]
+)
+def test_the_file_that_is_read_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[object, ...]
+) -> None:
+    code, _, err = inside(capsys, *arguments)
+    assert code == 2 and err == "graph.yaml is the file that is read; give another name to write to.\n"
+    assert Path("graph.yaml").read_text() == GRAPH
+
+
 def test_compiled_program_runs_like_its_source() -> None:
     code, out, _ = cli("compile", "graph.yaml", "-o", "g.pgx")
     assert code == 0 and out.startswith("g.pgx: 3 nodes")
@@ -122,6 +138,9 @@ def test_a_failing_model_names_itself_and_the_line() -> None:
     [
         (("run", "none.yaml"), "none.yaml: no such file."),
         (("run", "graph.yaml", "--steps", 1, "--seconds", 1), "--steps and --seconds exclude each other."),
+        (("run", "graph.yaml", "--seed", 1, "--restore", "a.ckpt"), "--seed and --restore exclude each other"),
+        (("run", "graph.yaml", "--seconds", "inf"), "Invalid value for '--seconds'"),
+        (("run", "graph.yaml", "--raster-window", "inf", "--raster", "r.png"), "Invalid value for '--raster-window'"),
         (("run", "graph.yaml", "--realtime", 0), "--realtime is 0; allowed: numbers above 0"),
         (("run", "graph.yaml", "--set", "pop.tau_m"), "--set pop.tau_m: allowed: process.parameter=value"),
         (

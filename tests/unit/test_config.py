@@ -279,6 +279,7 @@ def test_overrides(folder: Path) -> None:
         ("pap.tau_m", 5, "--set pap.tau_m: leads nowhere. Did you mean 'pop.tau_m'?"),
         ("pop.tau_m", "5 mV", "--set pop.tau_m: pop.tau_m is given in 'mV'"),
         ("seeds", 5, "--set seeds: leads nowhere. Did you mean 'seed'?"),
+        ("channels", [], "--set channels: leads nowhere. Known: dt, "),
         ("run.steps", -1, "--set run.steps: run: steps is -1; allowed: greater than or equal to 0."),
     ],
 )

@@ -65,6 +65,8 @@ class Figures:
     ) -> Any:
         """Draw the mean rate of each population over time, in events per element and second. Needs matplotlib.
 
+        Bins and means count the time in which the probe was there.
+
         Args:
             bin: width of a bin in ms, or a time such as ``"5 ms"``.
             what, path, window, lane: as in ``plot_raster``.
@@ -74,7 +76,17 @@ class Figures:
             bin = units.convert(*units.parse_quantity(bin), "ms", "bin")
         if isinstance(bin, bool) or not isinstance(bin, (int, float)) or not self.program.ir.dt <= bin < 1e9:
             raise ParameterError(f"bin is {bin!r}; allowed: at least one step, {self.program.ir.dt:g} ms.")
-        return plot.rates(self._events(what, lane), self.program.ir.dt, limits, float(bin), path)
+        spans = [self._recorded_within(p, limits) for p in self._chosen(what, True)]
+        return plot.rates(self._events(what, lane), spans, self.program.ir.dt, limits, float(bin), path)
+
+    def _recorded_within(self, probe: Probe, limits: Window) -> Window:
+        if self._probes.misses_events(probe):
+            raise ParameterError(
+                f"{probe.label} was recorded in every {probe.every}th step only; a rate needs all. Probe it with every=1."
+            )
+        first, last = (step * self.program.ir.dt * 1e-3 for step in (probe.since, self._executor.step))
+        begin = max(limits[0], first)
+        return begin, max(begin, min(limits[1], last))
 
     def plot_trace(
         self,

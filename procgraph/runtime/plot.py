@@ -60,26 +60,28 @@ def raster(events: list[Events], dt: float, limits: Limits, path: str | Path | N
     return _finish(figure, [axes], limits, path)
 
 
-def rates(events: list[Events], dt: float, limits: Limits, width: float, path: str | Path | None) -> Any:
-    """Mean rate of each population in bins of ``width`` ms."""
+def rates(
+    events: list[Events], spans: list[Limits], dt: float, limits: Limits, width: float, path: str | Path | None
+) -> Any:
+    """Mean rate of each population in bins of ``width`` ms, over the time in which it was recorded (``spans``)."""
     figure, grid = _figure([_shared_height(len(events))] * len(events))
     first, last = np.floor(limits[0] * 1e3 / width), np.ceil(limits[1] * 1e3 / width)
     edges = np.arange(first, last + 1) * width
-    spans = np.diff(np.clip(edges, limits[0] * 1e3, limits[1] * 1e3)) * 1e-3  # the outer bins may be cut
     drawn: list[Any] = []
-    for number, population in enumerate(events):
+    for number, (population, span) in enumerate(zip(events, spans, strict=True)):
         axes = figure.add_subplot(grid[number], sharex=drawn[0] if drawn else None)
         _clean(axes)
+        widths = np.diff(np.clip(edges, span[0] * 1e3, span[1] * 1e3)) * 1e-3  # the outer bins may be cut
         inside = _within(population, dt, limits)
         counts, _ = np.histogram(inside.steps * dt, edges - 1e-6 * dt)
-        heights = counts / np.maximum(spans, 1e-12) / population.size
+        heights = counts / np.maximum(widths, 1e-12) / population.size
         colour = COLOURS[number % len(COLOURS)]
         axes.stairs(heights, edges * 1e-3, fill=True, color=colour, alpha=0.25, linewidth=0)
         axes.stairs(heights, edges * 1e-3, color=colour, linewidth=1.1)
-        mean = inside.steps.size / (limits[1] - limits[0]) / population.size
+        mean = inside.steps.size / max(span[1] - span[0], 1e-12) / population.size
         axes.axhline(mean, color=INK, linewidth=0.7, linestyle=(0, (4, 3)))
         _name(axes, f"{population.label}\nmean {mean:.3g} Hz")
-        axes.set_ylim(0, max(1.05 * float(heights.max(initial=0.0)), 1e-9))
+        axes.set_ylim(0, 1.05 * float(heights.max(initial=0.0)) or 1.0)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
         drawn.append(axes)
     drawn[len(drawn) // 2].set_ylabel("rate (Hz)", fontsize=9, color=INK)

@@ -24,6 +24,7 @@ class Probe:
     """A recording. Events ports have ``events``; others have ``steps`` and ``data``.
 
     ``elements`` are the flat numbers of those that are recorded, None if that is all; they make ``shape`` flat.
+    ``since`` is the first step that is recorded; ``every`` says in which steps.
     """
 
     def __init__(
@@ -34,10 +35,13 @@ class Probe:
         batch: int,
         is_events: bool,
         elements: tuple[int, ...] | None = None,
+        every: int = 1,
+        now: Callable[[], int] = lambda: 0,
     ) -> None:
         self.label, self.batch, self.is_events, self.elements = label, batch, is_events, elements
         self.shape = shape if elements is None else (len(elements),)
-        self._fetch = fetch
+        self.every, self.since = every, now()
+        self._fetch, self._now = fetch, now
 
     @property
     def events(self) -> NDArray[np.void]:
@@ -81,6 +85,7 @@ class Probe:
 
         Events: (steps, lane, flat index, value) in the order of their steps. Others: (steps, samples of shape (samples, batch, n)).
         """
+        self.since = self._now()
         return self._fetch(True)
 
     def __len__(self) -> int:
@@ -142,6 +147,10 @@ class Probes:
                 return probe
         raise UnknownNameError(f"nothing was recorded of {label}. Call rt.probe(…) before rt.run().")
 
+    def misses_events(self, probe: Probe) -> bool:
+        """Whether events may come in steps that are not recorded."""
+        return self.ir.nodes[self.ir.index(probe.label.rpartition(".")[0])].period % probe.every != 0
+
     def unit_of(self, probe: Probe) -> str:
         """Unit of a recorded state; empty if it has none."""
         owner, _, name = probe.label.rpartition(".")
@@ -162,7 +171,7 @@ class Probes:
         label, shape = f"{node.name}.{place.name}", place.shape or (node.n,)
         chosen = _chosen(label, elements, shape)
         record = self.executor.record_state(place.node, "w" if weights else place.name, every, chosen or ())
-        return Probe(label, lambda clear=False: self.fetch(record, clear), shape, self.batch, False, chosen)
+        return self._probe(label, record, shape, False, chosen, every)
 
     def _output(self, what: object) -> tuple[int, int] | None:
         if isinstance(what, OutPort):
@@ -197,7 +206,26 @@ class Probes:
             raise ParameterError(f"{label}: events are recorded of all elements. Select some by probe.events['index'].")
         chosen = _chosen(label, elements, shape)
         record = self.executor.record_output(number, port, every, chosen or ())
-        return Probe(label, lambda clear=False: self.fetch(record, clear), shape, self.batch, events, chosen)
+        return self._probe(label, record, shape, events, chosen, every)
+
+    def _probe(
+        self,
+        label: str,
+        record: int,
+        shape: tuple[int, ...],
+        is_events: bool,
+        elements: tuple[int, ...] | None,
+        every: int,
+    ) -> Probe:
+        def fetch(clear: bool = False) -> tuple[NDArray[Any], ...]:
+            return self.fetch(record, clear)
+
+        return Probe(label, fetch, shape, self.batch, is_events, elements, every, lambda: self.executor.step)
+
+    def forget(self) -> None:
+        """All records were emptied, by the executor: they begin anew at its step."""
+        for probe in self.made:
+            probe.since = self.executor.step
 
 
 def _chosen(label: str, elements: Sequence[int] | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:

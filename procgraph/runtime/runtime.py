@@ -118,7 +118,7 @@ class Runtime(Running, Figures):
             self._seed = self._seed if seed is None else check_seed(seed)
             self._executor.reset(self._seed)
             self._host.reset(self._seed)
-            self._wall, self._steps_run = 0.0, 0
+            self._begin()
 
     def checkpoint(self, path: str | Path) -> None:
         """Write the whole state between two steps to a file; ``restore`` continues from it with the same bits, on any device.
@@ -151,7 +151,11 @@ class Runtime(Running, Figures):
             self._executor.import_state(step, seed, {k: v for k, v in state.items() if k not in hosts})
             self._host.import_state(state)
             self._seed = seed
-            self._wall, self._steps_run = 0.0, 0
+            self._begin()
+
+    def _begin(self) -> None:
+        self._wall, self._steps_run = 0.0, 0
+        self._probes.forget()
 
     def stats(self) -> dict[str, Any]:
         """Steps, wall-clock time, real-time factor, spikes per Process, channel counters, and pacing of a ``realtime`` run.

@@ -154,3 +154,31 @@ def test_a_recording_keeps_the_same_share_of_all_times(monkeypatch: pytest.Monke
     counts, _ = np.histogram(events.steps, bins=10, range=(0, 400))
     assert 6400 < events.steps.size < 9600  # a fifth, so that the longest stretch has 4000
     assert counts.min() > 0.8 * counts.mean() and counts.max() < 1.2 * counts.mean()
+
+
+def test_rates_count_the_time_that_was_recorded(tmp_path: Path) -> None:
+    def shown(window: tuple[float, float] | None = None) -> tuple[str, float]:
+        (axes,) = rt.plot_rates(probe, bin="40 ms", window=window).axes
+        return axes.texts[0].get_text().split()[-2], axes.patches[0].get_data()[0].max()
+
+    with pg.compile(pg.Graph(LIF(shape=1, tau_m=1.0, bias=1e3, t_ref=9.0, name="pop")), "reference") as rt:
+        rt.run(steps=100)  # a spike in every tenth step
+        probe = rt.probe("pop.s_out")
+        rt.run(steps=100)
+        rt.checkpoint(tmp_path / "a.ckpt")
+        assert shown() == ("100", 100.0)  # not 50: nothing was recorded of the first half
+        assert shown((0.0, 10.0)) == ("100", 100.0)  # nor of what is to come
+        assert shown((0.0, 0.05)) == ("0", 0.0)
+        rt.restore(tmp_path / "a.ckpt")
+        rt.run(steps=100)
+        assert shown() == ("100", 100.0)
+        probe.take()
+        rt.run(steps=100)
+        assert shown() == ("100", 100.0)
+        rt.reset()
+        rt.run(steps=100)
+        assert shown() == ("100", 100.0)
+        assert rt.plot_rates(probe, window=(0.001, 0.005)).axes[0].get_ylim() == (0.0, 1.0)  # not 1e-9
+        rt.probe("pop.s_out", every=5)
+        with pytest.raises(ParameterError, match=r"pop.s_out was recorded in every 5th step only; a rate needs all"):
+            rt.plot_rates("pop.s_out")

@@ -14,6 +14,7 @@ from procgraph.errors import DeviceError, ParameterError, ProgramFormatError
 from procgraph.ir.program import Program
 from procgraph.runtime.runtime import Runtime
 from procgraph.spec.graph import Graph, check_seed
+from procgraph.spec.numbers import is_whole
 from procgraph.spec.process import Process
 
 __all__ = ["choose_device", "compile", "load"]
@@ -90,11 +91,11 @@ def load(
 def _options(
     seed: int | None, batch: int, threads: Threads, profile: bool, progress: Progress, *, trusted: bool
 ) -> LoadOptions:
-    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
+    if not is_whole(batch) or not 1 <= batch <= MAX_BATCH:
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
     return LoadOptions(
         None if seed is None else check_seed(seed),
-        batch,
+        int(batch),
         trusted,
         _thread_count(threads),
         profile,
@@ -107,9 +108,9 @@ def _thread_count(threads: Threads) -> int:
     if threads == "auto":
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(available, MAX_THREADS)
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+    if not is_whole(threads) or not 1 <= threads <= MAX_THREADS:
         raise ParameterError(f"threads is {threads!r}; allowed: 1 to {MAX_THREADS}, or 'auto'.")
-    return threads
+    return int(threads)
 
 
 def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:

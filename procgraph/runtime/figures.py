@@ -16,6 +16,7 @@ from procgraph.ir.program import Program
 from procgraph.runtime.probe import Probe, Probes
 from procgraph.runtime.series import Events, Samples
 from procgraph.spec import units
+from procgraph.spec.numbers import is_number, is_whole
 from procgraph.spec.ports import OutPort, Variable
 
 __all__ = ["FORMATS", "Figures"]
@@ -74,7 +75,7 @@ class Figures:
         plot, limits = _plot(path), self._limits(window)
         if isinstance(bin, str):
             bin = units.convert(*units.parse_quantity(bin), "ms", "bin")
-        if isinstance(bin, bool) or not isinstance(bin, (int, float)) or not self.program.ir.dt <= bin < 1e9:
+        if not is_number(bin) or not self.program.ir.dt <= bin < 1e9:
             raise ParameterError(f"bin is {bin!r}; allowed: at least one step, {self.program.ir.dt:g} ms.")
         spans = [self._recorded_within(p, limits) for p in self._chosen(what, True)]
         return plot.rates(self._events(what, lane), spans, self.program.ir.dt, limits, float(bin), path)
@@ -138,11 +139,11 @@ class Figures:
         if elements is None:
             shown = [recorded[i] for i in np.unique(np.linspace(0, size - 1, min(size, LINES)).astype(int))]
         else:
-            shown = [int(i) for i in elements]
-            if not shown or not all(i in recorded for i in shown):
+            shown = list(elements) if np.ndim(elements) == 1 else []
+            if not shown or not all(is_whole(i) and i in recorded for i in shown):
                 known = f"0 to {size - 1}" if probe.elements is None else ", ".join(map(str, recorded))
-                raise ParameterError(f"elements is {list(elements)!r}; allowed for {probe.label}: {known}.")
-        columns = [recorded.index(i) for i in shown]
+                raise ParameterError(f"elements is {elements!r}; allowed for {probe.label}: {known}, in a list.")
+        columns = [recorded.index(int(i)) for i in shown]
         unit = self._probes.unit_of(probe)
         label = f"{probe.label} ({unit})" if unit else probe.label
         return Samples(label, probe.steps, data[:, columns]), shown
@@ -150,17 +151,13 @@ class Figures:
     def _limits(self, window: Window | None) -> Window:
         if window is None:
             return 0.0, max(self._executor.step, 1) * self.program.ir.dt * 1e-3
-        good = isinstance(window, (tuple, list)) and len(window) == 2
-        if (
-            not good
-            or not all(isinstance(s, (int, float)) and np.isfinite(s) for s in window)
-            or window[0] >= window[1]
-        ):
+        good = isinstance(window, (tuple, list, np.ndarray)) and len(window) == 2
+        if not good or not all(is_number(s) and np.isfinite(s) for s in window) or window[0] >= window[1]:
             raise ParameterError(f"window is {window!r}; allowed: (from, to) in simulated seconds.")
         return float(window[0]), float(window[1])
 
     def _check_lane(self, lane: int) -> None:
-        if isinstance(lane, bool) or not isinstance(lane, int) or not 0 <= lane < self._batch:
+        if not is_whole(lane) or not 0 <= lane < self._batch:
             raise ParameterError(f"lane is {lane!r}; allowed: 0 to {self._batch - 1}.")
 
 

@@ -14,6 +14,7 @@ from procgraph.errors import ParameterError, RunStateError
 from procgraph.runtime.boundary import Boundary
 from procgraph.runtime.host import Host
 from procgraph.runtime.pacing import Pacer
+from procgraph.spec.numbers import is_number, is_whole
 
 if TYPE_CHECKING:
     from procgraph.runtime.runtime import Runtime
@@ -85,7 +86,7 @@ class Running:
             ChannelOverflowError, ChannelBlockedError: a bounded channel was full.
         """
         last = self._last_step(steps, seconds, until, blocking)
-        if realtime is not None and not (isinstance(realtime, (int, float)) and np.isfinite(realtime) and realtime > 0):
+        if realtime is not None and not (is_number(realtime) and 0 < realtime < np.inf):
             raise ParameterError(f"run(realtime={realtime!r}): allowed: numbers above 0, 1.0 is real time.")
         self._claim()
         self._pacer = None if realtime is None else Pacer(self.dt, float(realtime))
@@ -106,10 +107,10 @@ class Running:
                 raise ParameterError("run() would never end: give steps=, seconds= or until=, or blocking=False.")
             return None
         if seconds is not None:
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
+            if not is_number(seconds) or not 0 <= seconds < 1e9:
                 raise ParameterError(f"run(seconds={seconds!r}): allowed: numbers from 0.")
-            steps = round(seconds * 1e3 / self.dt)
-        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+            steps = round(float(seconds) * 1e3 / self.dt)
+        if not is_whole(steps) or steps < 0:
             raise ParameterError(f"run(steps={steps!r}): allowed: whole numbers from 0.")
         return self.step + int(steps)
 

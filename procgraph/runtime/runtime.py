@@ -9,7 +9,7 @@ from typing import Any
 
 from procgraph.compiler.backend import Executor, LoadOptions
 from procgraph.compiler.flat import FlatGraph
-from procgraph.errors import ParameterError
+from procgraph.errors import ParameterError, RunStateError
 from procgraph.ir.program import Program
 from procgraph.runtime.checkpoint import read_checkpoint, write_checkpoint
 from procgraph.runtime.figures import Figures
@@ -20,6 +20,7 @@ from procgraph.runtime.stats import collect
 from procgraph.runtime.storage import collect_storage
 from procgraph.runtime.variables import Variables
 from procgraph.spec.graph import check_seed
+from procgraph.spec.numbers import is_whole
 from procgraph.spec.ports import OutPort, Variable
 
 __all__ = ["Runtime"]
@@ -88,17 +89,20 @@ class Runtime(Running, Figures):
             UnknownNameError: no such port or variable, or one that cannot be recorded.
         """
         self._check_open()
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if not is_whole(every) or every < 1:
             raise ParameterError(f"probe(every={every!r}): allowed: whole numbers from 1.")
         with self._boundary():
-            return self._probes.make(what, every, elements)
+            return self._probes.make(what, int(every), elements)
 
     def host_models(self) -> dict[str, HostModel]:
         """The Python models by full name of their Process."""
         return {h.node.name: h.model for h in self._host.nodes}
 
     def _recorded(self, record: int, clear: bool = False) -> tuple[Any, ...]:
-        self._check_open()
+        if self._closed:
+            raise RunStateError(
+                "this Runtime is closed, and with it went what its probes recorded. Read them before, inside the 'with' block."
+            )
         with self._boundary():
             return self._executor.recorded(record, clear)
 

@@ -16,8 +16,8 @@ from procgraph.errors import CheckpointError, ParameterError, ShapeError, Unknow
 from procgraph.ir.connectivity import expand, synapse_count, synapse_load
 from procgraph.ir.nodes import Node, SpikeIR
 from procgraph.runtime.host import Host
-from procgraph.spec.declare import Out, Param
-from procgraph.spec.ports import Shape, Variable
+from procgraph.spec.declare import In, Out, Param
+from procgraph.spec.ports import OutPort, Port, Shape, Variable
 from procgraph.spec.process import Process
 
 __all__ = ["Place", "Variables"]
@@ -60,12 +60,24 @@ class Variables:
             if what.process not in self.names:
                 raise UnknownNameError(f"{what} does not belong to this graph. Connect it, or list it in Graph(…).")
             owner, name = self.names[what.process], what.name
+        elif isinstance(what, str) and "." in what:
+            owner, _, name = what.rpartition(".")
         else:
-            owner, _, name = str(what).rpartition(".")
+            raise UnknownNameError(self._no_variable(what))
         known = [n.name for n in self.ir.nodes]
         if owner not in known:
             raise UnknownNameError(f"no Process {owner!r} in this graph.{did_you_mean(owner, known)}")
         return self._place(known.index(owner), name)
+
+    def _no_variable(self, what: object) -> str:
+        """What is wrong with something that names no variable."""
+        if isinstance(what, Port):
+            return _of_port(str(what), isinstance(what, OutPort))
+        for process, name in self.names.items():
+            if what is process or (isinstance(what, str) and what == name):
+                owned = [k for k, d in process.declarations.items() if not isinstance(d, In)]
+                return f"{name} is a Process. Say what of it: {', '.join(f'{name}.{k}' for k in owned)}."
+        return f"{what!r} names no port or variable; allowed: one of a Process, such as pop.v or 'pop.v'."
 
     def _place(self, number: int, name: str) -> Place:
         node = self.ir.nodes[number]
@@ -93,6 +105,9 @@ class Variables:
             return Place(number, "param", name, shape)
         if process is None and name in [c.name for c in node.columns]:
             return Place(number, "column", name, None)
+        for ports in (node.inputs, node.outputs):
+            if name in [p.name for p in ports]:
+                raise UnknownNameError(_of_port(f"{node.name}.{name}", ports is node.outputs))
         known = [c.name for c in node.states] + (["weights"] if node.is_synapse else [])
         known += [t["name"] for t in node.attrs.get("traces", ())]
         known += (
@@ -282,6 +297,12 @@ def _check_outputs(node: Node, process: Process, name: str, value: Any) -> None:
 def _packed(value: Any) -> Array:
     """A parameter as a tensor; text as its bytes."""
     return np.frombuffer(value.encode(), np.uint8) if isinstance(value, str) else np.asarray(value)
+
+
+def _of_port(label: str, is_output: bool) -> str:
+    if is_output:
+        return f"{label} is an output port, not a variable. rt.probe() records it."
+    return f"{label} is an input port, which is not recorded. Probe the outputs that are joined to it."
 
 
 def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
+from procgraph.spec.numbers import is_number
 
 __all__ = ["BANDS", "Box", "DistanceKernel", "Exponential", "Gaussian", "Linear", "band_of"]
 
@@ -45,10 +46,14 @@ class DistanceKernel:
         for key, value in {**values, "inner": inner, "outer": outer, "window": window}.items():
             object.__setattr__(self, key, value)
         numbers = (*values.values(), inner, *window)
-        if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) or not 0 <= inner <= outer:
+        if not all(is_number(n) and math.isfinite(n) for n in numbers) or not (
+            is_number(outer) and 0 <= inner <= outer
+        ):
             raise ParameterError(f"{self}: parameters must be finite numbers, with 0 <= inner <= outer.")
         if min((*window, *(values[k] for k in ("sigma", "length") if k in values)), default=1) <= 0:
             raise ParameterError(f"{self}: lengths must be above 0.")
+        for key, value in vars(self).items():  # numbers of NumPy would compute with their own precision
+            object.__setattr__(self, key, tuple(map(float, value)) if key == "window" else float(value))
 
     def value(self, r: Floats) -> Floats:
         """f(r) without masks."""

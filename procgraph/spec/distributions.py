@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
+from procgraph.spec.numbers import is_number
 
 __all__ = ["LEVELS", "Distribution", "LogNormal", "Normal", "Uniform"]
 
@@ -39,11 +40,14 @@ class Distribution:
     def __post_init__(self) -> None:
         numbers = [v for k, v in vars(self).items() if k not in ("low", "high")]
         if (
-            not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
+            not all(is_number(n) and math.isfinite(n) for n in numbers)
+            or not all(map(is_number, (self.low, self.high)))
             or not self.low < self.high
             or self.grid < 0
         ):
             raise ParameterError(f"{self} is no distribution: parameters must be finite, low below high, grid from 0.")
+        for key, value in vars(self).items():
+            object.__setattr__(self, key, float(value))  # of NumPy, too
 
     def cdf(self, x: float) -> float:
         """Distribution function without truncation."""

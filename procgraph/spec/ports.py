@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ConnectionError, ParameterError, ShapeError
+from procgraph.spec.numbers import is_whole
 from procgraph.spec.types import PortType, accepts
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
         ):
             if not (source.transforms or target.transforms):
                 raise ConnectionError(f"{source} -> {target} is joined twice (first at {known.where}). Remove one.")
+    delay, capacity = delay if isinstance(delay, str) else int(delay), None if capacity is None else int(capacity)
     connection = Connection(source, target, delay, capacity, policy, _where())  # type: ignore[arg-type]
     source.process.connections.append(connection)
     target.process.incoming.append(connection)
@@ -211,17 +213,13 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
 
 def _check_options(source: Port, target: Port, delay: int | str, capacity: int | None, policy: str) -> None:
     label = f"{source} -> {target}"
-    if (
-        isinstance(delay, bool)
-        or not isinstance(delay, (int, str))
-        or (isinstance(delay, int) and not 0 <= delay <= 100_000)
-    ):
+    if not isinstance(delay, str) and not (is_whole(delay) and 0 <= delay <= 100_000):
         raise ConnectionError(f"{label}: delay is {delay!r}; allowed: 0 to 100000 steps, or a time such as '2 ms'.")
     if policy not in POLICIES:
         raise ConnectionError(f"{label}: when_full is {policy!r}; allowed: {', '.join(POLICIES)}.")
     if capacity is None:
         return
-    if isinstance(capacity, bool) or not isinstance(capacity, int) or not 1 <= capacity <= 2**31 - 1:
+    if not is_whole(capacity) or not 1 <= capacity <= 2**31 - 1:
         raise ConnectionError(f"{label}: capacity is {capacity!r}; allowed: 1 to 2**31 - 1 events.")
     if source.type.kind not in ("events", "queue"):
         raise ConnectionError(f"{label}: {source.type} has no queue, so it takes no capacity. Leave it out.")

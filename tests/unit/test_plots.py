@@ -81,7 +81,7 @@ def test_traces_of_some_elements() -> None:
         assert {line.get_label(): line.get_ydata().max() for line in axes.lines}.keys() == {"31", "4"}
         (axes,) = rt.plot_trace(elements=[4]).axes
         assert np.allclose(axes.lines[0].get_ydata()[-1], rt.get(pop.v)[4])
-        with pytest.raises(ParameterError, match=r"elements is \[5\]; allowed for pop.v: 31, 4\."):
+        with pytest.raises(ParameterError, match=r"elements is \[5\]; allowed for pop.v: 31, 4, in a list"):
             rt.plot_trace(elements=[5])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from procgraph.errors import ParameterError
 from procgraph.spec.declare import In, Out, Param
+from procgraph.spec.numbers import is_whole
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process
 from procgraph.spec.types import Array
@@ -44,13 +45,11 @@ class Gymnasium(Process):
     ) -> None:
         super().__init__(**values)
         self.options = dict(options or {})
-        if actions is not None and (
-            not actions or not all(isinstance(a, int) and not isinstance(a, bool) for a in actions)
-        ):
+        if actions is not None and (not len(actions) or not all(map(is_whole, actions))):
             raise ParameterError(
                 f"{self.label}.actions is {actions!r}; allowed: a list of environment actions, such as [0, 2, 3]."
             )
-        self.actions = None if actions is None else list(actions)
+        self.actions = None if actions is None else [int(a) for a in actions]
         self._spaces: dict[str, Shape] | None = None
 
     def port_shape(self, name: str) -> Shape | None:

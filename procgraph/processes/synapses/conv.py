@@ -9,6 +9,7 @@ import numpy as np
 
 from procgraph.errors import ParameterError
 from procgraph.processes.synapses.base import Synapse, check_weights
+from procgraph.spec.numbers import is_whole
 from procgraph.spec.ports import Shape
 
 __all__ = ["AvgPool2d", "Conv2d", "SumPool2d"]
@@ -115,12 +116,12 @@ class Conv2d(_Spatial):
             raise ParameterError(
                 f"{self.label}.weights has shape {array.shape}; allowed: (channels out, channels in / groups, rows, columns)."
             )
-        if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or array.shape[0] % groups:
+        if not is_whole(groups) or groups < 1 or array.shape[0] % groups:
             raise ParameterError(
                 f"{self.label}.groups is {groups!r}; allowed: divisors of the {array.shape[0]} output channels."
             )
         self.values["weights"] = array
-        self.groups = groups
+        self.groups = int(groups)
         self._set_geometry(in_shape, array.shape[2:], stride, padding, dilation)
         self.set_delay(delay, array.shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -76,6 +77,10 @@ def reporting(debug: bool, as_json: bool) -> Iterator[None]:
         warnings.showwarning = _show_warning
         try:
             yield
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read the output, such as `head`, has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = Code.FAILED
         except (CommandError, ProcgraphError, OSError, MemoryError) as error:
             if debug:
                 traceback.print_exc()

@@ -61,7 +61,7 @@ class Recording:
         self.dt = rt.dt
         self.window = max(1, round(window_s * 1e3 / rt.dt))
         self.chunk = max(1, self.window // 2)
-        self._polled = rt.step
+        self._first = self._polled = rt.step
         outputs = [(n, o) for n in in_flow_order(rt.program.ir) for o in n.outputs]
         self._frames = self._find_frames([(n, o) for n, o in outputs if o.kind == "array" and o.n >= MIN_PIXELS])
         emitters = [(n, o) for n, o in outputs if o.kind == "events"]
@@ -111,7 +111,8 @@ class Recording:
     @property
     def limits(self) -> tuple[float, float]:
         """First and last simulated second of the window."""
-        return max(0, self._polled - self.window) * self.dt * 1e-3, self._polled * self.dt * 1e-3
+        last = max(self._polled, self._first + 1)
+        return max(self._first, last - self.window) * self.dt * 1e-3, last * self.dt * 1e-3
 
     def frames(self) -> Samples | None:
         """Images, oldest first."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.cli import CLOCK_GRAPH, GRAPH, ROOT, inside, run_json, write_files
+from support.cli import CLOCK_GRAPH, GRAPH, ROOT, inside, run_json, start, write_files
 
 import procgraph as pg
 
@@ -110,6 +110,14 @@ def test_devices_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert inside(capsys, "doctor")[1].startswith("procgraph ")
 
 
+def test_output_that_nobody_reads_to_its_end() -> None:
+    process = start("graph", "graph.yaml")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 1
+    process.stderr.close()
+
+
 def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = inside(capsys, "schema")
     assert code == 0 and out == (ROOT / "docs/reference/procgraph.schema.json").read_text(encoding="utf-8")
@@ -138,6 +146,22 @@ def test_raster(folder: Path) -> None:
     assert result["raster"] == "r.png" and data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
     result = run_json("graph.yaml", "--raster", "plain.svg")
     assert result["raster"] == "plain.svg" and result["raster_left_out"] == []
+
+
+def test_a_raster_shows_what_was_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the time before a checkpoint; and an axis without length makes matplotlib warn."""
+    plot = pytest.importorskip("procgraph.runtime.plot")
+    shown: list[tuple[float, float]] = []
+    monkeypatch.setattr(plot, "overview", lambda *given: shown.append(given[4]))
+    for arguments in (
+        ("--steps", 0, "--checkpoint", "a.ckpt"),
+        ("--steps", 150, "--checkpoint", "a.ckpt"),
+        ("--steps", 50, "--restore", "a.ckpt"),
+        ("--steps", 50, "--restore", "a.ckpt", "--raster-window", 0.02),
+    ):
+        code, _, err = inside(capsys, "run", "graph.yaml", *arguments, "--raster", "r.png")
+        assert (code, err) == (0, "")
+    assert np.allclose(shown, [(0.0, 0.001), (0.0, 0.15), (0.15, 0.2), (0.18, 0.2)])
 
 
 def test_a_raster_leaves_out_what_it_cannot_hold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from procgraph.compiler.flat import FlatGraph
 from procgraph.errors import ParameterError, UnknownNameError
 from procgraph.ir.nodes import SpikeIR
 from procgraph.runtime.variables import Variables
+from procgraph.spec.declare import Out
 from procgraph.spec.ports import OutPort, Variable
 
 __all__ = ["Probe", "Probes"]
@@ -178,6 +179,9 @@ class Probes:
             return self._of_port(what)
         if isinstance(what, str):
             owner, _, name = what.rpartition(".")
+            parent = self.variables.parent(owner)
+            if parent is not None and isinstance(parent.declarations.get(name), Out):
+                return self._of_port(parent.bound(name))
             for number, node in enumerate(self.ir.nodes):
                 if node.name == owner and name in [o.name for o in node.outputs]:
                     return number, node.output(name)
@@ -193,6 +197,8 @@ class Probes:
             raise UnknownNameError(f"{port}: nothing inside is joined to it as a whole.")
         if port.process not in self.variables.names:
             raise UnknownNameError(f"{port} does not belong to this graph. Connect it, or list it in Graph(…).")
+        if port.type.kind == "queue":
+            raise UnknownNameError(f"{port} carries {port.type} from model to model, which is not recorded.")
         number = self.ir.index(self.variables.names[port.process])
         return number, self.ir.nodes[number].output(port.name)
 

@@ -64,10 +64,22 @@ class Variables:
             owner, _, name = what.rpartition(".")
         else:
             raise UnknownNameError(self._no_variable(what))
+        parent = self.parent(owner)
+        if parent is not None:
+            if name in parent.aliases:
+                return self.find(parent.aliases[name])
+            raise UnknownNameError(
+                f"{owner} is made of other Processes and has no variable {name!r} of its own."
+                + did_you_mean(f"{owner}.{name}", [f"{owner}.{k}" for k in (*parent.aliases, *parent.children)])
+            )
         known = [n.name for n in self.ir.nodes]
         if owner not in known:
             raise UnknownNameError(f"no Process {owner!r} in this graph.{did_you_mean(owner, known)}")
         return self._place(known.index(owner), name)
+
+    def parent(self, name: str) -> Process | None:
+        """The hierarchical Process of that full name, if there is one."""
+        return next((p for p, n in self.names.items() if n == name and p.children), None)
 
     def _no_variable(self, what: object) -> str:
         """What is wrong with something that names no variable."""

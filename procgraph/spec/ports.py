@@ -190,9 +190,15 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
     if isinstance(source, InPort) and not target.process.is_inside(source.process):
         raise ConnectionError(f"{source} is an input; only a child's input can take it, and {target} is not one.")
     if not accepts(target.type, source.type):
+        counts = source.type.kind == target.type.kind == "events"
         raise ConnectionError(
-            f"{source} carries {source.type}, but {target} takes {target.type}. Put a Process between them that converts "
-            "(a synapse from spikes to current, an encoder or decoder between arrays and spikes)."
+            f"{source} carries {source.type}, but {target} takes {target.type}. "
+            + (
+                "An input that is declared as In(Graded) takes both."
+                if counts
+                else "Put a Process between them that converts "
+                "(a synapse from spikes to current, an encoder or decoder between arrays and spikes)."
+            )
         )
     _check_options(source, target, delay, capacity, policy)
     source.process.check_fit(source, target)

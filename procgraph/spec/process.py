@@ -12,7 +12,7 @@ from procgraph.errors import ConnectionError, ParameterError, ShapeError, Unknow
 from procgraph.spec.declare import Data, Declaration, In, Out, Param, State
 from procgraph.spec.ports import Connection, InPort, OutPort, Port, Shape, Variable
 
-__all__ = ["Process", "check_shapes", "normalise_shape", "registry", "to_steps"]
+__all__ = ["Process", "check_shapes", "initial_state", "normalise_shape", "registry", "to_steps"]
 
 registry: dict[str, type[Process]] = {}
 _building: contextvars.ContextVar[Process | None] = contextvars.ContextVar("building", default=None)
@@ -325,6 +325,24 @@ class Process:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.label!r}, shape={self.shape})"
+
+
+def initial_state(process: Process, key: str, declared: State) -> Any:
+    """Initial value of a state: the constructor's, or the declared one (a number or a parameter's name).
+
+    Raises:
+        ParameterError: there is no parameter of that name.
+    """
+    given = process.values.get(key)
+    if given is not None or not isinstance(declared.init, str):
+        return declared.init if given is None else given
+    known = [k for k, d in process.declarations.items() if isinstance(d, Param)]
+    if declared.init not in process.values:
+        raise ParameterError(
+            f"{process.label}.{key} begins as the parameter {declared.init!r}, which does not exist."
+            + did_you_mean(declared.init, known)
+        )
+    return process.values[declared.init]
 
 
 def check_shapes(source: Port, target: Port, a: Shape, b: Shape) -> None:

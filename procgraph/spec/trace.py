@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from procgraph.errors import ParameterError, TraceError, did_you_mean
+from procgraph.errors import ParameterError, ProcgraphError, TraceError, did_you_mean
 from procgraph.spec.declare import Draw, In, Out, Param, State
 from procgraph.spec.expr import Expr, Operation, Tape
 from procgraph.spec.functions import flush
@@ -118,13 +119,25 @@ def derive(process: Process, dt: float, values: Mapping[str, Any] | None = None)
     """Derived values, float64 or int, one number or one per element; lists become tuples.
 
     Raises:
-        ParameterError: a derived value is NaN or infinite.
+        ParameterError: a derived value is NaN or infinite, or there is none because ``derive`` raised.
     """
     cls = type(process)
     if not hasattr(cls, "derive"):
         return {}
     given = {k: v for k, v in (values or process.values).items() if isinstance(process.declarations.get(k), Param)}
-    result = cls.derive(Namespace(given, f"{cls.__name__}.p"), dt)
+    try:
+        result = cls.derive(Namespace(given, f"{cls.__name__}.p"), dt)
+    except ParameterError as error:  # which knows the parameters only, not whose they are
+        raise (error if process.label in str(error) else type(error)(f"{process.label}: {error}")) from None
+    except ProcgraphError:
+        raise
+    except Exception as error:
+        raise ParameterError(
+            f"{process.label}: derive raised {type(error).__name__}: {error}. "
+            "A parameter is one number or an array with one per element: use functions of NumPy."
+        ) from error
+    if not isinstance(result, Mapping):
+        raise ParameterError(f"{process.label}: derive returns {type(result).__name__}; it must return a dict.")
     for name, value in result.items():
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if not np.isfinite(np.asarray(item, dtype=np.float64)).all():
@@ -247,6 +260,12 @@ def _kernel_dtype(dtype: str) -> str:
 def _call(
     cls: Any, p: Namespace, d: Namespace, s: Namespace, x: Namespace, tape: Tape, states: Mapping[str, State]
 ) -> tuple[list[int], list[Output]]:
+    try:
+        inspect.signature(cls.step).bind(p, d, s, x)
+    except TypeError as error:
+        raise TraceError(
+            f"{cls.__name__}.step cannot be called as step(p, d, s, x): {error}. It is a staticmethod, without self."
+        ) from None
     result = cls.step(p, d, s, x)
     if not (isinstance(result, tuple) and len(result) == 2 and all(isinstance(r, dict) for r in result)):
         raise TraceError(

@@ -25,10 +25,9 @@ import pytest
 from ruamel.yaml import YAML
 
 import procgraph.processes
-from procgraph.compiler.passes.lower import initial_state
 from procgraph.ir.philox import draw, node_key
 from procgraph.spec.declare import Draw, In, Out, State
-from procgraph.spec.process import registry
+from procgraph.spec.process import initial_state, registry
 from procgraph.spec.trace import Namespace, column_values, is_elementwise, nested
 
 FILES = sorted(Path(__file__).parent.glob("*.yaml"))

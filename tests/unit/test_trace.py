@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import procgraph as pg
 from procgraph.errors import ParameterError, TraceError
 from procgraph.processes import LIF
+from procgraph.processes.encoders.rate import per_step
 from procgraph.spec import functions as f
 from procgraph.spec.declare import Draw, In, Out, Param, State
 from procgraph.spec.process import Process
@@ -224,3 +226,47 @@ def test_hash_depends_on_arithmetic_only() -> None:
     one = trace(with_step(lambda p, d, s, x: emit(s.v + 1.0 > d.decay)), 1.0)
     other = trace(with_step(lambda p, d, s, x: emit(s.v + 2.0 > d.decay)), 1.0)
     assert one.hash != other.hash
+
+
+@pytest.mark.parametrize(
+    ("derived", "hint"),
+    [
+        (lambda p, dt: {"a": math.exp(-dt / p.tau)}, "own: derive raised TypeError: .* use functions of NumPy"),
+        (lambda p, dt: {"a": dt / (p.tau.size - 3)}, "own: derive raised ZeroDivisionError: "),
+        (lambda p, dt: None, "own: derive returns NoneType; it must return a dict"),
+        (lambda p, dt: per_step(p.tau, dt, 0.01, "Own.tau"), "own: Own.tau is 30 Hz"),
+    ],
+)
+def test_an_error_of_derive_names_the_process(derived: Any, hint: str) -> None:
+    class Own(Process):
+        register = False
+        v_out = Out(Array)
+        tau = Param(1.0)
+        derive = staticmethod(derived)
+
+        @staticmethod
+        def step(p: Any, d: Any, s: Any, x: Any) -> Any:
+            return {}, {"v_out": d.a}
+
+    with pytest.raises(ParameterError, match=f"^{hint}"):
+        trace(Own(shape=3, tau=[10.0, 20.0, 30.0], name="own"), 1.0)
+
+
+def test_step_with_self_is_explained() -> None:
+    with pytest.raises(TraceError, match=r"^Case.step cannot be called as step\(p, d, s, x\): .*It is a staticmethod"):
+        trace(with_step(lambda self, p, d, s, x: ({}, {})), 1.0)  # type: ignore[arg-type, misc]
+
+
+def test_a_state_that_begins_as_no_parameter() -> None:
+    class Own(Process):
+        register = False
+        v_out = Out(Array)
+        v_rest = Param(1.0)
+        v = State("v_reset")
+
+        @staticmethod
+        def step(p: Any, d: Any, s: Any, x: Any) -> Any:
+            return {}, {"v_out": s.v}
+
+    with pytest.raises(ParameterError, match=r"own.v begins as the parameter 'v_reset', .*Did you mean 'v_rest'"):
+        pg.compile(pg.Graph(Own(shape=3, name="own")))

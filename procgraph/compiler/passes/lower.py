@@ -18,11 +18,11 @@ from procgraph.ir.philox import rule_key
 from procgraph.spec.declare import In, Out, State
 from procgraph.spec.event import event_form
 from procgraph.spec.ports import Shape
-from procgraph.spec.process import Process, to_steps
+from procgraph.spec.process import Process, initial_state, to_steps
 from procgraph.spec.rules import Rule
 from procgraph.spec.trace import Kernel, column_values, is_elementwise, trace
 
-__all__ = ["element_columns", "initial_state", "lower"]
+__all__ = ["element_columns", "lower"]
 
 Routes = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -202,14 +202,6 @@ def _set_kernel(node: Node, process: Process, dt: float, execution: str) -> None
 
 def _trace(process: Process, dt: float, execution: str) -> Kernel:
     return trace(process, dt, event_form(type(process)) if execution == "event" else None)
-
-
-def initial_state(process: Process, key: str, declared: State) -> Any:
-    """Initial value of a state: the constructor's, or the declared one (a number or a parameter's name)."""
-    given = process.values.get(key)
-    if given is not None:
-        return given
-    return process.values[declared.init] if isinstance(declared.init, str) else declared.init
 
 
 def _channel(link: Link, shapes: dict[PortKey, Shape], ir: SpikeIR, numbers: dict[Process, int], dt: float) -> Channel:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from procgraph.errors import BackendError, CheckpointError, ShapeError
 from procgraph.spec.declare import In, Out, Param, State
 from procgraph.spec.ports import Shape
-from procgraph.spec.process import Process
+from procgraph.spec.process import Process, initial_state
 from procgraph.spec.types import Events, Message, Spikes
 
 __all__ = ["Inbox", "Outlet", "PythonModel"]
@@ -130,9 +130,7 @@ class PythonModel:
     def _initial(self) -> None:
         for key, declared in self.process.declarations.items():
             if isinstance(declared, State):
-                given = self.process.values[key]
-                init = given if given is not None else declared.init
-                init = self.process.values[init] if isinstance(init, str) else init
+                init = initial_state(self.process, key, declared)
                 value = np.array(np.broadcast_to(np.asarray(init, dtype=declared.dtype), self._state_shape))
                 if key in self.states:
                     self.states[key][...] = value

@@ -82,6 +82,8 @@ def from_value(value: Any, mark: Mark) -> Node:
     """A tree of plain Python values, all at one place."""
     if isinstance(value, dict):
         return Node({str(k): Entry(mark, from_value(v, mark)) for k, v in value.items()}, mark)
+    if isinstance(value, (list, tuple)):
+        return Node([from_value(v, mark) for v in value], mark)
     return Node(value, mark)
 
 

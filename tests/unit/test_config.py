@@ -11,6 +11,7 @@ import pytest
 import procgraph as pg
 from procgraph.compiler.pipeline import compile_graph
 from procgraph.config import load_config, load_graph
+from procgraph.config.overrides import parse_override
 from procgraph.errors import ConfigError
 from procgraph.processes import LIF, Dense, PoissonSource
 
@@ -270,6 +271,8 @@ def test_overrides(folder: Path) -> None:
     assert graph.processes["pop"].values["tau_m"] == 5.0 and graph.dt == 0.25 and graph.seed == 1
     assert not graph.processes["syn"].values["weights"].any()
     assert load_config(write(GOOD), {"run.realtime": 2}).run.realtime == 2
+    lists = load_graph(write(GOOD), dict([parse_override("pop.v_th=[1, 2, 3]")]) | {"pop.t_ref": (1, 2.0, 3)})
+    assert np.array_equal(lists.processes["pop"].values["v_th"], [1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from procgraph.config.problems import Mark, Report
+from procgraph.ir.container import MAGIC
 
 __all__ = ["MAX_BYTES", "Entry", "Node", "from_value", "read_text", "read_tree"]
 
@@ -105,6 +106,9 @@ def read_tree(path: Path, report: Report) -> Node | None:
         report.add(
             Mark(report.file), f"has more than {MAX_BYTES} bytes; allowed: {MAX_BYTES}. Put arrays into .npy files."
         )
+        return None
+    if data.startswith(MAGIC):
+        report.add(Mark(report.file), "is a compiled Program or a checkpoint; allowed: a YAML file.")
         return None
     try:
         text = data.decode("utf-8-sig")

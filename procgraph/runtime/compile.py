@@ -48,6 +48,10 @@ def compile(
     Raises:
         ProcgraphError: what is wrong, where, and what to do.
     """
+    if isinstance(graph, (str, Path)):
+        raise ParameterError(
+            f"compile() takes a Graph, not {str(graph)!r}. Give it procgraph.from_yaml({str(graph)!r})."
+        )
     graph = graph if isinstance(graph, Graph) else Graph(graph)
     flat = front(graph)
     device = choose_device(graph, devices)

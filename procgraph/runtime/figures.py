@@ -133,7 +133,8 @@ class Figures:
 
     def _samples(self, probe: Probe, elements: Sequence[int] | None, lane: int) -> tuple[Samples, list[int]]:
         self._check_lane(lane)
-        size, data = int(np.prod(probe.shape)), probe.data
+        steps = probe.steps  # before the data, which may become more if a run is going on
+        size, data = int(np.prod(probe.shape)), probe.data[: steps.size]
         data = (data[:, lane] if self._batch > 1 else data).reshape(-1, size)
         recorded = range(size) if probe.elements is None else probe.elements
         if elements is None:
@@ -146,7 +147,7 @@ class Figures:
         columns = [recorded.index(int(i)) for i in shown]
         unit = self._probes.unit_of(probe)
         label = f"{probe.label} ({unit})" if unit else probe.label
-        return Samples(label, probe.steps, data[:, columns]), shown
+        return Samples(label, steps, data[:, columns]), shown
 
     def _limits(self, window: Window | None) -> Window:
         if window is None:

@@ -67,7 +67,7 @@ class Probe:
 
     @property
     def data(self) -> NDArray[Any]:
-        """Samples, (samples, *shape), or (samples, batch, *shape) with lanes. Of events: payloads, dense over the steps recorded."""
+        """Samples, (samples, *shape), or (samples, batch, *shape) with lanes. Of events: payloads, one row for each step from ``since`` to now."""
         if self.is_events:
             return self._dense()
         steps, samples = self._fetch()
@@ -76,9 +76,9 @@ class Probe:
 
     def _dense(self) -> NDArray[np.int32]:
         steps, lanes, index, payload = self._fetch()
-        rows = int(steps.max()) + 1 if steps.size else 0
+        rows = self._now() - self.since
         result = np.zeros((rows, self.batch, int(np.prod(self.shape))), np.int32)
-        result[steps, lanes, index] = payload
+        result[steps - self.since, lanes, index] = payload
         return result.reshape(rows, *(() if self.batch == 1 else (self.batch,)), *self.shape)
 
     def take(self) -> tuple[NDArray[Any], ...]:

@@ -75,6 +75,13 @@ def test_problems_have_their_place(text: str, expected: str) -> None:
     assert problem(text).startswith(expected)
 
 
+def test_a_compiled_file(tmp_path: Path) -> None:
+    (tmp_path / "g.pgx").write_bytes(b"PROCGRPH\x01\xb3")
+    report = Report("g.pgx")
+    assert read_tree(tmp_path / "g.pgx", report) is None
+    assert str(report.problems[0]) == "g.pgx: is a compiled Program or a checkpoint; allowed: a YAML file."
+
+
 def test_alias_bomb() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]

@@ -108,3 +108,8 @@ def test_what_cannot_be_recorded_or_joined() -> None:
 
     with pytest.raises(ConnectionError, match=r"takes Spikes. An input that is declared as In\(Graded\) takes both"):
         SpikeSource(steps=[1], index=0, payload=2, shape=1).s_out.connect(Counter(shape=1).s_in)
+
+
+def test_a_file_is_no_graph() -> None:
+    with pytest.raises(ParameterError, match=r"Give it procgraph.from_yaml\('net.yaml'\)"):
+        pg.compile("net.yaml")  # type: ignore[arg-type]

@@ -116,6 +116,17 @@ def test_refused(rt: Any, call: Callable[[Any], Any], error: type[ProcgraphError
         call(rt)
 
 
+def test_a_trace_of_a_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = LIF(shape=1, name="cells")
+    with pg.compile(pg.Graph(cells), "reference") as rt:
+        probe = rt.probe(cells.v)
+        rt.run(steps=10)
+        data = type(probe).data.fget  # type: ignore[attr-defined]
+        monkeypatch.setattr(type(probe), "data", property(lambda p: (rt.run(steps=3), data(p))[1]))
+        assert rt.plot_trace(probe).axes[0].lines[0].get_xdata().size == 10
+        assert len(probe) == 13
+
+
 def test_nothing_recorded() -> None:
     with (
         pg.compile(pg.Graph(LIF(shape=1)), "reference") as rt,

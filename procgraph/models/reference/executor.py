@@ -91,7 +91,7 @@ class ReferenceExecutor:
             elif node.op != "host":
                 self.models[i] = make_model(node, self.batch, self.seed)
         self.incoming = [[(c, self._queue(c)) for c in self.ir.into(i)] for i in range(len(self.ir.nodes))]
-        self.records = Records()
+        self.records = Records(self)
         self._stop = False
         self._clear()
 
@@ -149,7 +149,7 @@ class ReferenceExecutor:
                 self._begin_outputs(i)
         for action, i in self.ir.schedule:
             getattr(self, f"_{action}")(i, self.ir.nodes[i])
-        self.records.sample(self)
+        self.records.sample()
         self._step += 1
 
     def _pull(self, i: int, tick: bool = False) -> None:

@@ -20,7 +20,8 @@ Source = tuple[str, int, Any]
 class Records:
     """Samples taken at the end of steps k with (k + 1) % every == 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: ReferenceExecutor) -> None:
+        self._executor = executor
         self.sources: list[tuple[Source, int, list[int]]] = []
         self.samples: list[list[tuple[int, Array]]] = []
         self.shapes: list[tuple[tuple[int, ...], Any]] = []
@@ -35,8 +36,8 @@ class Records:
         for samples in self.samples:
             samples.clear()
 
-    def sample(self, executor: ReferenceExecutor) -> None:
-        step = executor.step
+    def sample(self) -> None:
+        executor, step = self._executor, self._executor.step
         for number, ((kind, node, what), every, elements) in enumerate(self.sources):
             if (step + 1) % every == 0:
                 if kind == "state":
@@ -49,13 +50,11 @@ class Records:
                     if output.kind == "current":
                         value = value.astype(np.float32) * np.float32(2.0**-output.scale)
                 self.samples[number].append((step, np.array(value[:, elements] if elements else value)))
-        self._executor = executor
 
     def get(self, record: int, clear: bool) -> tuple[Array, ...]:
         samples = self.samples[record]
         (kind, node, what), *_ = self.sources[record]
-        executor = getattr(self, "_executor", None)
-        events = kind == "output" and executor is not None and executor.ir.nodes[node].outputs[what].kind == "events"
+        events = kind == "output" and self._executor.ir.nodes[node].outputs[what].kind == "events"
         result = _events(samples) if events else _dense(samples)
         if clear:
             samples.clear()

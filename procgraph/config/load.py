@@ -20,6 +20,7 @@ from procgraph.errors import ConfigError, Findings, ParameterError, ProcgraphErr
 from procgraph.ir.program import Program
 from procgraph.runtime.compile import choose_device
 from procgraph.spec import units
+from procgraph.spec.checks import as_path
 from procgraph.spec.graph import Graph
 from procgraph.spec.process import Process
 
@@ -92,7 +93,11 @@ def load_config(
         ConfigError: as ``load_graph``.
     """
     report = Report(str(path))
-    tree = read_tree(Path(path), report)
+    if overrides is not None and not (isinstance(overrides, Mapping) and all(isinstance(k, str) for k in overrides)):
+        raise ParameterError(
+            f"overrides is {overrides!r}; allowed: a mapping such as {{'pop.tau_m': '5 ms', 'dt': 0.5}}."
+        )
+    tree = read_tree(as_path(path), report)
     if tree is None:
         report.raise_if_any()
     assert tree is not None

@@ -10,6 +10,7 @@ from typing import Any
 from procgraph.errors import ProgramFormatError
 from procgraph.ir.container import TensorStore, read_container, write_container
 from procgraph.ir.nodes import Channel, Column, Input, KernelSource, Node, Output, SpikeIR
+from procgraph.spec.checks import as_path
 
 __all__ = ["Program", "decode", "encode"]
 
@@ -36,7 +37,7 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write the ``.pgx`` file."""
-        Path(path).write_bytes(self.data)
+        as_path(path).write_bytes(self.data)
 
     @classmethod
     def from_ir(cls, ir: SpikeIR) -> Program:
@@ -49,12 +50,14 @@ class Program:
         Raises:
             ProgramFormatError: corrupt, truncated or of another version.
         """
+        if not isinstance(data, bytes):
+            raise ProgramFormatError(f"{what} is {type(data).__name__}; allowed: the bytes of a Program.")
         return cls(decode(data, what), data)
 
     @classmethod
     def load(cls, path: str | Path) -> Program:
         """Read a ``.pgx`` file; errors as ``from_bytes``."""
-        return cls.from_bytes(Path(path).read_bytes(), str(path))
+        return cls.from_bytes(as_path(path).read_bytes(), str(path))
 
 
 def _columns(columns: list[Column], store: TensorStore) -> list[dict[str, Any]]:

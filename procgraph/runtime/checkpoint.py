@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import CheckpointError, ProgramFormatError
 from procgraph.ir.container import TensorStore, read_container, write_container
+from procgraph.spec.checks import as_path
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
@@ -18,7 +19,11 @@ VERSION = 1
 def write_checkpoint(
     path: str | Path, digest: str, step: int, seed: int, batch: int, state: dict[str, NDArray[Any]]
 ) -> None:
-    """Write a checkpoint file."""
+    """Write a checkpoint file.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
     store = TensorStore()
     entries = {key: store.add(value) for key, value in sorted(state.items())}
     header = {
@@ -30,7 +35,12 @@ def write_checkpoint(
         "batch": batch,
         "state": entries,
     }
-    Path(path).write_bytes(write_container(header, store))
+    try:
+        as_path(path).write_bytes(write_container(header, store))
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror}. Nothing is lost: the run goes on from here."
+        ) from None
 
 
 def read_checkpoint(path: str | Path, digest: str, batch: int) -> tuple[int, int, dict[str, NDArray[Any]]]:
@@ -39,9 +49,9 @@ def read_checkpoint(path: str | Path, digest: str, batch: int) -> tuple[int, int
     Raises:
         CheckpointError: the file is corrupt, or from another Program or batch size.
     """
-    what = str(path)
+    what = str(as_path(path))
     try:
-        header, tensors = read_container(Path(path).read_bytes(), what)
+        header, tensors = read_container(Path(what).read_bytes(), what)
     except ProgramFormatError as error:
         raise CheckpointError(str(error)) from None
     except OSError as error:

@@ -13,9 +13,9 @@ from procgraph.compiler.pipeline import compile_flat, front
 from procgraph.errors import DeviceError, ParameterError, ProgramFormatError
 from procgraph.ir.program import Program
 from procgraph.runtime.runtime import Runtime
+from procgraph.spec.checks import as_flag, as_path, is_whole
 from procgraph.spec.graph import Graph, check_seed
-from procgraph.spec.numbers import is_whole
-from procgraph.spec.process import Process
+from procgraph.spec.process import Process, check_device
 
 __all__ = ["choose_device", "compile", "load"]
 
@@ -82,48 +82,67 @@ def load(
     Raises:
         ProgramFormatError: the file is corrupt, truncated or of another version.
     """
-    if Path(path).suffix.lower() in (".yaml", ".yml"):
+    if as_path(path).suffix.lower() in (".yaml", ".yml"):
         raise ProgramFormatError(
             f"{path} is a graph file; allowed: a compiled Program (.pgx). "
             f"Use procgraph.compile(procgraph.from_yaml({str(path)!r})) instead."
         )
     program = Program.load(path)
     options = _options(seed, batch, threads, profile, progress, trusted=trust_kernels)
-    return Runtime(program, backend("cpu" if device == "auto" else device).load(program, options), options, None)
+    return Runtime(
+        program,
+        backend("cpu" if check_device(device, str(path)) == "auto" else device).load(program, options),
+        options,
+        None,
+    )
 
 
 def _options(
     seed: int | None, batch: int, threads: Threads, profile: bool, progress: Progress, *, trusted: bool
 ) -> LoadOptions:
-    if not is_whole(batch) or not 1 <= batch <= MAX_BATCH:
+    if not is_whole(batch, 1, MAX_BATCH):
         raise ParameterError(f"batch is {batch!r}; allowed: 1 to {MAX_BATCH} lanes.")
+    if progress is not None and not callable(progress):
+        raise ParameterError(f"progress is {progress!r}; allowed: a function of the fraction that is built.")
     return LoadOptions(
         None if seed is None else check_seed(seed),
         int(batch),
         trusted,
         _thread_count(threads),
-        profile,
+        as_flag(profile, "profile"),
         lambda text: warnings.warn(text, RuntimeWarning, stacklevel=4),
         progress,
     )
 
 
 def _thread_count(threads: Threads) -> int:
-    if threads == "auto":
+    if isinstance(threads, str) and threads == "auto":
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(available, MAX_THREADS)
-    if not is_whole(threads) or not 1 <= threads <= MAX_THREADS:
+    if not is_whole(threads, 1, MAX_THREADS):
         raise ParameterError(f"threads is {threads!r}; allowed: 1 to {MAX_THREADS}, or 'auto'.")
     return int(threads)
 
 
+def _pins(graph: Graph, devices: object) -> dict[str, str]:
+    names = {process: name for name, process in graph.processes.items()}
+    if not isinstance(devices, Mapping) or not all(isinstance(p, Process) for p in devices):
+        raise ParameterError(
+            f"devices is {devices!r}; allowed: a device such as 'cpu', or a mapping from Processes to devices."
+        )
+    for process in devices:
+        if process not in names:
+            raise ParameterError(
+                f"devices: {process!r} does not belong to this graph. Connect it, or list it in Graph(…)."
+            )
+    return {names[p]: check_device(d, names[p]) for p, d in devices.items()}
+
+
 def choose_device(graph: Graph, devices: str | Mapping[Process, str]) -> str:
     pins = {name: p.device for name, p in graph.processes.items() if p.device is not None}
-    default = "auto"
-    if isinstance(devices, str):
-        default = devices
-    else:
-        pins |= {name: devices[p] for name, p in graph.processes.items() if p in devices}
+    default = devices if isinstance(devices, str) else "auto"
+    if not isinstance(devices, str):
+        pins |= _pins(graph, devices)
     wanted = {d for d in pins.values() if d not in ("auto", "python")} | ({default} if default != "auto" else set())
     for name, device in pins.items():
         if device not in ("auto", "python"):

@@ -16,7 +16,7 @@ from procgraph.ir.program import Program
 from procgraph.runtime.probe import Probe, Probes
 from procgraph.runtime.series import Events, Samples
 from procgraph.spec import units
-from procgraph.spec.numbers import is_number, is_whole
+from procgraph.spec.checks import as_array, as_path, is_number, is_whole
 from procgraph.spec.ports import OutPort, Variable
 
 __all__ = ["FORMATS", "Figures"]
@@ -75,7 +75,7 @@ class Figures:
         plot, limits = _plot(path), self._limits(window)
         if isinstance(bin, str):
             bin = units.convert(*units.parse_quantity(bin), "ms", "bin")
-        if not is_number(bin) or not self.program.ir.dt <= bin < 1e9:
+        if not (is_number(bin) and self.program.ir.dt <= bin < 1e9):
             raise ParameterError(f"bin is {bin!r}; allowed: at least one step, {self.program.ir.dt:g} ms.")
         spans = [self._recorded_within(p, limits) for p in self._chosen(what, True)]
         return plot.rates(self._events(what, lane), spans, self.program.ir.dt, limits, float(bin), path)
@@ -140,11 +140,12 @@ class Figures:
         if elements is None:
             shown = [recorded[i] for i in np.unique(np.linspace(0, size - 1, min(size, LINES)).astype(int))]
         else:
-            shown = list(elements) if np.ndim(elements) == 1 else []
-            if not shown or not all(is_whole(i) and i in recorded for i in shown):
-                known = f"0 to {size - 1}" if probe.elements is None else ", ".join(map(str, recorded))
+            known = f"0 to {size - 1}" if probe.elements is None else ", ".join(map(str, recorded))
+            wanted = as_array(elements, "elements", f"for {probe.label}, a list of {known}")
+            shown = wanted.tolist() if wanted.ndim == 1 and wanted.dtype.kind in "iu" else []
+            if not shown or not all(i in recorded for i in shown):
                 raise ParameterError(f"elements is {elements!r}; allowed for {probe.label}: {known}, in a list.")
-        columns = [recorded.index(int(i)) for i in shown]
+        columns = [recorded.index(i) for i in shown]
         unit = self._probes.unit_of(probe)
         label = f"{probe.label} ({unit})" if unit else probe.label
         return Samples(label, steps, data[:, columns]), shown
@@ -153,17 +154,17 @@ class Figures:
         if window is None:
             return 0.0, max(self._executor.step, 1) * self.program.ir.dt * 1e-3
         good = isinstance(window, (tuple, list, np.ndarray)) and len(window) == 2
-        if not good or not all(is_number(s) and np.isfinite(s) for s in window) or window[0] >= window[1]:
+        if not good or not all(map(is_number, window)) or window[0] >= window[1]:
             raise ParameterError(f"window is {window!r}; allowed: (from, to) in simulated seconds.")
         return float(window[0]), float(window[1])
 
     def _check_lane(self, lane: int) -> None:
-        if not is_whole(lane) or not 0 <= lane < self._batch:
+        if not is_whole(lane, 0, self._batch - 1):
             raise ParameterError(f"lane is {lane!r}; allowed: 0 to {self._batch - 1}.")
 
 
 def _plot(path: str | Path | None) -> ModuleType:
-    if path is not None and Path(path).suffix not in FORMATS:
+    if path is not None and as_path(path).suffix not in FORMATS:
         raise ParameterError(f"path is {str(path)!r}; allowed: names that end with {', '.join(FORMATS)}.")
     if importlib.util.find_spec("matplotlib") is None:
         raise DeviceError("plots need matplotlib. Install procgraph-snn[plot].")

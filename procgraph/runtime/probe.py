@@ -13,6 +13,7 @@ from procgraph.compiler.flat import FlatGraph
 from procgraph.errors import ParameterError, UnknownNameError
 from procgraph.ir.nodes import SpikeIR
 from procgraph.runtime.variables import Variables
+from procgraph.spec.checks import as_array
 from procgraph.spec.declare import Out
 from procgraph.spec.ports import OutPort, Variable
 
@@ -48,7 +49,7 @@ class Probe:
     def events(self) -> NDArray[np.void]:
         """Structured array with the fields step, index (flat), value, and batch if there are lanes; in order of time."""
         if not self.is_events:
-            raise TypeError(f"{self.label} carries no events; use .steps and .data.")
+            raise ParameterError(f"{self.label} carries no events; use .steps and .data.")
         steps, lanes, index, payload = self._fetch()
         fields: list[tuple[str, Any]] = [("step", np.int64), ("index", np.int32), ("value", np.int32)]
         if self.batch > 1:
@@ -237,7 +238,8 @@ class Probes:
 def _chosen(label: str, elements: Sequence[int] | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     if elements is None:
         return None
-    size, numbers = int(np.prod(shape)), np.asarray(elements)
+    size = int(np.prod(shape))
+    numbers = as_array(elements, "elements", f"a list of different whole numbers from 0 to {size - 1}")
     whole = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
     if not whole or numbers.min() < 0 or numbers.max() >= size or np.unique(numbers).size < numbers.size:
         raise ParameterError(

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from procgraph.compiler.backend import Executor
 from procgraph.errors import ParameterError, RunStateError
 from procgraph.runtime.boundary import Boundary
 from procgraph.runtime.host import Host
 from procgraph.runtime.pacing import Pacer
-from procgraph.spec.numbers import is_number, is_whole
+from procgraph.spec.checks import is_number, is_whole
 
 if TYPE_CHECKING:
     from procgraph.runtime.runtime import Runtime
@@ -86,8 +84,12 @@ class Running:
             ChannelOverflowError, ChannelBlockedError: a bounded channel was full.
         """
         last = self._last_step(steps, seconds, until, blocking)
-        if realtime is not None and not (is_number(realtime) and 0 < realtime < np.inf):
+        if realtime is not None and not (is_number(realtime) and realtime > 0):
             raise ParameterError(f"run(realtime={realtime!r}): allowed: numbers above 0, 1.0 is real time.")
+        if until is not None and not callable(until):
+            raise ParameterError(f"run(until={until!r}): allowed: a function of the Runtime that says whether to end.")
+        if not isinstance(blocking, bool):
+            raise ParameterError(f"run(blocking={blocking!r}): allowed: True or False.")
         self._claim()
         self._pacer = None if realtime is None else Pacer(self.dt, float(realtime))
         if blocking:
@@ -107,10 +109,10 @@ class Running:
                 raise ParameterError("run() would never end: give steps=, seconds= or until=, or blocking=False.")
             return None
         if seconds is not None:
-            if not is_number(seconds) or not 0 <= seconds < 1e9:
+            if not (is_number(seconds) and 0 <= seconds < 1e9):
                 raise ParameterError(f"run(seconds={seconds!r}): allowed: numbers from 0.")
             steps = round(float(seconds) * 1e3 / self.dt)
-        if not is_whole(steps) or steps < 0:
+        if not is_whole(steps, 0, 2**63 - 1):
             raise ParameterError(f"run(steps={steps!r}): allowed: whole numbers from 0.")
         return self.step + int(steps)
 
@@ -183,6 +185,10 @@ class Running:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for a run with ``blocking=False`` to end and raise its error, if any; False if ``timeout`` seconds were not enough."""
+        if timeout is not None and not (is_number(timeout) and 0 <= timeout <= threading.TIMEOUT_MAX):
+            raise ParameterError(
+                f"wait(timeout={timeout!r}): allowed: seconds from 0, or None for as long as it takes."
+            )
         thread = self._thread
         if thread is not None:
             thread.join(timeout)

@@ -19,8 +19,8 @@ from procgraph.runtime.running import Running
 from procgraph.runtime.stats import collect
 from procgraph.runtime.storage import collect_storage
 from procgraph.runtime.variables import Variables
+from procgraph.spec.checks import is_whole
 from procgraph.spec.graph import check_seed
-from procgraph.spec.numbers import is_whole
 from procgraph.spec.ports import OutPort, Variable
 
 __all__ = ["Runtime"]
@@ -89,8 +89,8 @@ class Runtime(Running, Figures):
             UnknownNameError: no such port or variable, or one that cannot be recorded.
         """
         self._check_open()
-        if not is_whole(every) or every < 1:
-            raise ParameterError(f"probe(every={every!r}): allowed: whole numbers from 1.")
+        if not is_whole(every, 1, 2**63 - 1):
+            raise ParameterError(f"probe(every={every!r}): allowed: whole numbers from 1 to 2**63 - 1.")
         with self._boundary():
             return self._probes.make(what, int(every), elements)
 
@@ -128,7 +128,7 @@ class Runtime(Running, Figures):
         """Write the whole state between two steps to a file; ``restore`` continues from it with the same bits, on any device.
 
         Raises:
-            CheckpointError: a model cannot save its state.
+            CheckpointError: a model cannot save its state, or the file cannot be written.
         """
         self._check_open()
         with self._boundary():

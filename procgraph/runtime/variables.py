@@ -16,6 +16,7 @@ from procgraph.errors import CheckpointError, ParameterError, ShapeError, Unknow
 from procgraph.ir.connectivity import expand, synapse_count, synapse_load
 from procgraph.ir.nodes import Node, SpikeIR
 from procgraph.runtime.host import Host
+from procgraph.spec.checks import as_array
 from procgraph.spec.declare import In, Out, Param
 from procgraph.spec.ports import OutPort, Port, Shape, Variable
 from procgraph.spec.process import Process
@@ -318,7 +319,7 @@ def _of_port(label: str, is_output: bool) -> str:
 
 
 def _fit(value: Any, shape: Shape, label: str, dtype: Any) -> Array:
-    array = np.asarray(value)
+    array = as_array(value, f"the new values of {label}", f"a number or an array of shape {shape}")
     if array.dtype.kind not in "iufb":
         raise ParameterError(
             f"{label} cannot be set to {type(value).__name__}; allowed: a number or an array of shape {shape}."

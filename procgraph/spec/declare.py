@@ -11,6 +11,7 @@ import numpy as np
 
 from procgraph.errors import ParameterError
 from procgraph.spec import units
+from procgraph.spec.checks import is_choice
 from procgraph.spec.ports import InPort, OutPort, Variable
 from procgraph.spec.types import Array, PortType
 
@@ -104,7 +105,7 @@ class Param(Declaration[Variable]):
         scalar: bool = False,
         doc: str = "",
     ) -> None:
-        if unit and unit not in units.UNITS:
+        if not is_choice(unit, ("", *units.UNITS)):
             raise ParameterError(f"Param has the unknown unit {unit!r}; allowed: {', '.join(units.UNITS)}.")
         self.default, self.unit, self.dtype, self.scalar, self.choices, self.doc = (
             default,
@@ -156,10 +157,9 @@ class Param(Declaration[Variable]):
         if isinstance(value, (bool, np.bool_)) or value is None:
             raise ParameterError(f"{what} is {value!r}; allowed: a number, or an array with one per element.")
         try:
-            array = np.array(
-                value, dtype=np.float64
-            )  # a copy: what the caller does to its array later changes nothing here
-        except (TypeError, ValueError):
+            # A copy: what the caller does to its array later changes nothing here.
+            array = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
             raise ParameterError(f"{what} is {value!r}; allowed: a number, or an array with one per element.") from None
         if not np.isfinite(array).all():
             raise ParameterError(f"{what} contains NaN or infinity; allowed: {self.describe_range()}.")
@@ -188,7 +188,7 @@ class State(Declaration[Variable]):
     """A state variable; ``init`` is a number or the name of a parameter."""
 
     def __init__(self, init: float | int | str = 0.0, unit: str = "", *, dtype: str = "float32", doc: str = "") -> None:
-        if dtype not in ("float32", "int32"):
+        if not is_choice(dtype, ("float32", "int32")):
             raise ParameterError(f"State dtype {dtype!r} is unknown; allowed: float32, int32.")
         self.init = init
         self.unit = unit

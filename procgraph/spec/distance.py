@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
-from procgraph.spec.numbers import is_number
+from procgraph.spec.checks import is_number
 
 __all__ = ["BANDS", "Box", "DistanceKernel", "Exponential", "Gaussian", "Linear", "band_of"]
 
@@ -42,13 +42,11 @@ class DistanceKernel:
     def __init__(
         self, *, inner: float = 0.0, outer: float = math.inf, window: tuple[float, ...] = (), **values: float
     ) -> None:
-        window = tuple(window)
+        window = tuple(window) if isinstance(window, (list, tuple)) else (window,)
         for key, value in {**values, "inner": inner, "outer": outer, "window": window}.items():
             object.__setattr__(self, key, value)
         numbers = (*values.values(), inner, *window)
-        if not all(is_number(n) and math.isfinite(n) for n in numbers) or not (
-            is_number(outer) and 0 <= inner <= outer
-        ):
+        if not all(map(is_number, numbers)) or not is_number(outer, infinite=True) or not 0 <= inner <= outer:
             raise ParameterError(f"{self}: parameters must be finite numbers, with 0 <= inner <= outer.")
         if min((*window, *(values[k] for k in ("sigma", "length") if k in values)), default=1) <= 0:
             raise ParameterError(f"{self}: lengths must be above 0.")

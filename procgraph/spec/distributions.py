@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
-from procgraph.spec.numbers import is_number
+from procgraph.spec.checks import is_number
 
 __all__ = ["LEVELS", "Distribution", "LogNormal", "Normal", "Uniform"]
 
@@ -39,12 +39,8 @@ class Distribution:
 
     def __post_init__(self) -> None:
         numbers = [v for k, v in vars(self).items() if k not in ("low", "high")]
-        if (
-            not all(is_number(n) and math.isfinite(n) for n in numbers)
-            or not all(map(is_number, (self.low, self.high)))
-            or not self.low < self.high
-            or self.grid < 0
-        ):
+        limits = all(is_number(v, infinite=True) for v in (self.low, self.high))
+        if not limits or not all(map(is_number, numbers)) or not self.low < self.high or self.grid < 0:
             raise ParameterError(f"{self} is no distribution: parameters must be finite, low below high, grid from 0.")
         for key, value in vars(self).items():
             object.__setattr__(self, key, float(value))  # of NumPy, too
@@ -77,7 +73,10 @@ def _table(d: Distribution) -> NDArray[np.float64]:
             f"to where its values are: half of them lie between {inverse(0.25):.4g} and {inverse(0.75):.4g}."
         )
     p = below + (np.arange(LEVELS) + 0.5) / LEVELS * (above - below)
-    values: NDArray[np.float64] = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
+    try:
+        values: NDArray[np.float64] = np.clip(np.array([inverse(float(x)) for x in p]), d.low, d.high)
+    except OverflowError:
+        raise ParameterError(f"{d} has values beyond 1.8e308. Give smaller parameters, or high=.") from None
     return values if not d.grid else _on_grid(values, d)
 
 

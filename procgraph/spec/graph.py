@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from procgraph.errors import ParameterError
-from procgraph.spec.numbers import is_number, is_whole
+from procgraph.spec.checks import is_number, is_whole
 from procgraph.spec.ports import Connection
 from procgraph.spec.process import Process
 
@@ -25,7 +25,7 @@ class Graph:
     def __init__(self, *processes: Process, dt: float = 1.0, seed: int = 0) -> None:
         if not processes or not all(isinstance(p, Process) for p in processes):
             raise ParameterError("Graph needs at least one Process, e.g. Graph(population, dt=1.0).")
-        if not is_number(dt) or not 1e-6 <= dt <= 1e6:
+        if not (is_number(dt) and 1e-6 <= dt <= 1e6):
             raise ParameterError(f"Graph.dt is {dt!r}; allowed: 1e-6 to 1e6 ms.")
         self.dt = float(dt)
         self.seed = check_seed(seed)
@@ -58,7 +58,7 @@ def check_seed(seed: object) -> int:
     Raises:
         ParameterError: not a whole number from 0 to 2**64 - 1.
     """
-    if not is_whole(seed) or not 0 <= seed < 2**64:
+    if not is_whole(seed, 0, 2**64 - 1):
         raise ParameterError(f"seed is {seed!r}; allowed: whole numbers from 0 to 2**64 - 1.")
     return int(seed)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ConnectionError, ParameterError, ShapeError
-from procgraph.spec.numbers import is_whole
+from procgraph.spec.checks import as_array, is_choice, is_whole
 from procgraph.spec.types import PortType, accepts
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Port:
         for label, transform in self.transforms:
             try:
                 index = np.asarray(transform(index), dtype=np.int32)
-            except (ValueError, IndexError, TypeError) as error:
+            except (ValueError, IndexError, TypeError, OverflowError) as error:
                 raise ShapeError(f"{self}: {label} does not fit shape {index.shape}: {error}.") from None
         return index
 
@@ -109,7 +109,7 @@ class Port:
 
     def gather(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Any:
         """The elements with these flat indices; an index may come several times in an output view."""
-        wanted = np.asarray(indices)
+        wanted = as_array(indices, f"indices of {self}.gather", "whole numbers")
         if wanted.dtype.kind not in "iu":
             raise ParameterError(f"{self}.gather takes whole numbers, not {wanted.dtype}.")
         return self._view(f"gather({wanted.size} indices)", lambda index: index.reshape(-1)[wanted])
@@ -182,6 +182,8 @@ class InPort(Port):
 
 def _connect(source: Port, target: Port | Process, delay: int | str, capacity: int | None, policy: str) -> Connection:
     if not isinstance(target, Port):
+        if not hasattr(target, "default_in"):
+            raise ConnectionError(f"{source} cannot be joined to {target!r}; allowed: an input port, or a Process.")
         target = target.default_in(source)
     if not isinstance(target, InPort) and not (
         isinstance(target, OutPort) and source.process.is_inside(target.process)
@@ -219,13 +221,13 @@ def _connect(source: Port, target: Port | Process, delay: int | str, capacity: i
 
 def _check_options(source: Port, target: Port, delay: int | str, capacity: int | None, policy: str) -> None:
     label = f"{source} -> {target}"
-    if not isinstance(delay, str) and not (is_whole(delay) and 0 <= delay <= 100_000):
+    if not isinstance(delay, str) and not is_whole(delay, 0, 100_000):
         raise ConnectionError(f"{label}: delay is {delay!r}; allowed: 0 to 100000 steps, or a time such as '2 ms'.")
-    if policy not in POLICIES:
+    if not is_choice(policy, POLICIES):
         raise ConnectionError(f"{label}: when_full is {policy!r}; allowed: {', '.join(POLICIES)}.")
     if capacity is None:
         return
-    if not is_whole(capacity) or not 1 <= capacity <= 2**31 - 1:
+    if not is_whole(capacity, 1, 2**31 - 1):
         raise ConnectionError(f"{label}: capacity is {capacity!r}; allowed: 1 to 2**31 - 1 events.")
     if source.type.kind not in ("events", "queue"):
         raise ConnectionError(f"{label}: {source.type} has no queue, so it takes no capacity. Leave it out.")
@@ -237,10 +239,23 @@ def concatenate(sources: Sequence[OutPort], target: InPort, *, axis: int = 0, de
     Raises:
         ShapeError: a shape is not known yet, or the sizes along ``axis`` do not add up.
     """
+    if (
+        not isinstance(target, InPort)
+        or not isinstance(sources, (list, tuple))
+        or not all(isinstance(s, OutPort) for s in sources)
+    ):
+        raise ConnectionError(
+            f"concatenate joins {sources!r} to {target!r}; allowed: a list of output ports, and an input port."
+        )
     shape = target.shape
     shapes = [source.shape for source in sources]
     if shape is None or any(s is None for s in shapes):
         raise ShapeError(f"concatenate to {target}: every shape must be known. Give shape= to the Processes.")
+    least = min(len(s) for s in (*shapes, shape) if s is not None)
+    if not is_whole(axis, -least, least - 1):
+        raise ShapeError(
+            f"concatenate to {target}: axis is {axis!r}; allowed for these shapes: {-least} to {least - 1}."
+        )
     sizes = [s[axis] for s in shapes if s is not None]
     if sum(sizes) != shape[axis]:
         raise ShapeError(f"concatenate to {target}: sizes {sizes} along axis {axis} do not add up to {shape[axis]}.")

@@ -9,16 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from procgraph.errors import ConnectionError, ParameterError, ShapeError, UnknownNameError, did_you_mean
+from procgraph.spec.checks import is_choice
 from procgraph.spec.declare import Data, Declaration, In, Out, Param, State
 from procgraph.spec.ports import Connection, InPort, OutPort, Port, Shape, Variable
 
-__all__ = ["Process", "check_shapes", "initial_state", "normalise_shape", "registry", "to_steps"]
+__all__ = ["Process", "check_device", "check_shapes", "initial_state", "normalise_shape", "registry", "to_steps"]
 
 registry: dict[str, type[Process]] = {}
 _building: contextvars.ContextVar[Process | None] = contextvars.ContextVar("building", default=None)
 
 
-def normalise_shape(shape: object, owner: str) -> Shape:
+def normalise_shape(shape: object, owner: str, key: str = "shape") -> Shape:
     """An int or a sequence of ints as a tuple.
 
     Raises:
@@ -27,11 +28,11 @@ def normalise_shape(shape: object, owner: str) -> Shape:
     items = shape if isinstance(shape, (tuple, list)) else (shape,)
     if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) and i >= 1 for i in items):
         raise ParameterError(
-            f"{owner}.shape is {shape!r}; allowed: whole numbers of at least 1, such as 128 or (2, 64, 64)."
+            f"{owner}.{key} is {shape!r}; allowed: whole numbers of at least 1, such as 128 or (2, 64, 64)."
         )
     result = tuple(int(i) for i in items)
     if int(np.prod(result, dtype=object)) >= 2**31:
-        raise ParameterError(f"{owner}.shape is {shape!r}; allowed: fewer than 2**31 elements. Split the population.")
+        raise ParameterError(f"{owner}.{key} is {shape!r}; allowed: fewer than 2**31 elements. Split the population.")
     return result
 
 
@@ -114,7 +115,7 @@ class Process:
         **values: Any,
     ) -> None:
         self.name = _check_name(name, type(self).__name__)
-        self.device = device
+        self.device = None if device is None else check_device(device, type(self).__name__)
         self.execution = _check_execution(type(self), execution)
         self.period, self.phase = period, phase
         self.connections: list[Connection] = []
@@ -212,8 +213,8 @@ class Process:
             UnknownNameError: there is none of that name.
         """
         ports = [k for k, d in self.declarations.items() if isinstance(d, (In, Out))]
-        if name not in ports:
-            raise UnknownNameError(f"{self.label} has no port {name!r}.{did_you_mean(name, ports)}")
+        if not is_choice(name, ports):
+            raise UnknownNameError(f"{self.label} has no port {name!r}.{did_you_mean(str(name), ports)}")
         bound: Port = self.bound(name)
         return bound
 
@@ -365,6 +366,19 @@ def _check_name(name: str | None, kind: str) -> str | None:
     return name
 
 
+def check_device(device: object, owner: str) -> str:
+    """The name of a device; whether there is such a one shows when the graph is compiled.
+
+    Raises:
+        ParameterError: no text.
+    """
+    if not isinstance(device, str):
+        raise ParameterError(
+            f"{owner}.device is {device!r}; allowed: a name such as 'cpu'; 'procgraph devices' lists them."
+        )
+    return device
+
+
 def _check_execution(cls: type[Process], execution: str) -> str:
     from procgraph.spec.event import check_execution
 
@@ -374,7 +388,7 @@ def _check_execution(cls: type[Process], execution: str) -> str:
 def _check_state(value: Any, what: str, dtype: str) -> Any:
     try:
         array = np.asarray(value, dtype=np.float64 if dtype == "float32" else np.int64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{what} is {value!r}; allowed: a number or an array.") from None
     if dtype == "float32" and not np.isfinite(array).all():
         raise ParameterError(f"{what} contains NaN or infinity; allowed: finite numbers.")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from procgraph.errors import ParameterError
+from procgraph.spec.checks import is_choice, is_whole
 
 __all__ = ["Array", "Current", "Events", "Graded", "Message", "PortType", "Spikes", "accepts"]
 
@@ -51,11 +52,14 @@ class Graded(PortType):
     kind: ClassVar[str] = "events"
 
     def __post_init__(self) -> None:
-        top = GRADED_DTYPES.get(self.payload)
+        top = GRADED_DTYPES[self.payload] if is_choice(self.payload, GRADED_DTYPES) else None
         if top is None:
             raise ParameterError(f"Graded payload {self.payload!r} is unknown; allowed: {', '.join(GRADED_DTYPES)}.")
-        if not 1 <= self.limit <= top:
-            raise ParameterError(f"Graded limit {self.limit} is out of range; allowed for {self.payload}: 1 to {top}.")
+        if not is_whole(self.limit, 1, top):
+            raise ParameterError(
+                f"Graded limit {self.limit!r} is out of range; allowed for {self.payload}: 1 to {top}."
+            )
+        object.__setattr__(self, "limit", int(self.limit))
 
     def __str__(self) -> str:
         return f"Graded[{self.payload}, |x| <= {self.limit}]"
@@ -81,7 +85,7 @@ class Array(PortType):
     kind: ClassVar[str] = "array"
 
     def __post_init__(self) -> None:
-        if self.element not in ARRAY_DTYPES:
+        if not is_choice(self.element, ARRAY_DTYPES):
             raise ParameterError(f"Array dtype {self.element!r} is unknown; allowed: {', '.join(ARRAY_DTYPES)}.")
 
     @property

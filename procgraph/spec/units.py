@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from procgraph.errors import UnitError, did_you_mean
@@ -44,7 +45,10 @@ def parse_quantity(text: str) -> tuple[float, str]:
     unit = match.group(2) or ""
     if unit and unit not in UNITS:
         raise UnitError(f"{text!r} has the unknown unit {unit!r}.{did_you_mean(unit, UNITS)}")
-    return float(match.group(1)), unit
+    number = float(match.group(1))
+    if not math.isfinite(number):
+        raise UnitError(f"{text[:40]!r} is beyond the largest number, 1.8e308. Write a smaller one.")
+    return number, unit
 
 
 def convert(value: float, unit: str, to: str, what: str = "quantity") -> float:

@@ -141,4 +141,7 @@ class Argmax(Process):
 
     def _initial(self, key: str, default: int, size: int) -> Any:
         given = default if self.values[key] is None else self.values[key]
-        return np.broadcast_to(np.reshape(given, -1), (size,)).astype(np.int32)
+        values = np.reshape(given, -1)
+        if values.size not in (1, size):
+            raise ParameterError(f"{self.label}.{key} has {values.size} values; allowed: one, or {size}.")
+        return np.broadcast_to(values, (size,)).astype(np.int32)

@@ -6,9 +6,11 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from procgraph.errors import ParameterError
+from procgraph.spec.checks import is_whole
 from procgraph.spec.declare import In, Out, Param
-from procgraph.spec.numbers import is_whole
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process
 from procgraph.spec.types import Array
@@ -44,8 +46,16 @@ class Gymnasium(Process):
         self, *, options: Mapping[str, Any] | None = None, actions: list[int] | None = None, **values: Any
     ) -> None:
         super().__init__(**values)
+        if options is not None and not (isinstance(options, Mapping) and all(isinstance(k, str) for k in options)):
+            raise ParameterError(
+                f"{self.label}.options is {options!r}; allowed: arguments of gymnasium.make, such as {{'obs_type': 'grayscale'}}."
+            )
         self.options = dict(options or {})
-        if actions is not None and (not len(actions) or not all(map(is_whole, actions))):
+        if actions is not None and (
+            not isinstance(actions, (list, tuple, np.ndarray))
+            or not len(actions)
+            or not all(is_whole(a, -(2**63), 2**63 - 1) for a in actions)
+        ):
             raise ParameterError(
                 f"{self.label}.actions is {actions!r}; allowed: a list of environment actions, such as [0, 2, 3]."
             )

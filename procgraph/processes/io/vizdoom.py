@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from procgraph.errors import ParameterError
+from procgraph.spec.checks import as_flag
 from procgraph.spec.declare import In, Out, Param
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process
@@ -71,8 +72,6 @@ class VizDoom(Process):
             raise ParameterError(
                 f"{self.label}.variables is {variables!r}; allowed: a list such as ['AMMO2', 'HEALTH']."
             )
-        if not isinstance(audio, bool):
-            raise ParameterError(f"{self.label}.audio is {audio!r}; allowed: true or false.")
         size = re.fullmatch(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})", self.values["resolution"])
         if size is None:
             raise ParameterError(
@@ -81,7 +80,7 @@ class VizDoom(Process):
         self.size = (int(size[2]), int(size[1]))
         self.actions = None if actions is None else [list(held) for held in actions]
         self.watched = None if variables is None else list(variables)
-        self.audible = audio
+        self.audible = as_flag(audio, f"{self.label}.audio")
 
     def port_shape(self, name: str) -> Shape | None:
         if name in ("screen", "depth"):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
+from procgraph.spec.checks import as_array, as_flag
 from procgraph.spec.declare import Out
 from procgraph.spec.ports import Shape
 from procgraph.spec.process import Process
@@ -71,7 +72,7 @@ class SpikeSource(Process):
 
 
 def _whole(value: Any, what: str, low: int, high: int) -> NDArray[np.int64]:
-    array = np.asarray(value)
+    array = as_array(value, what, f"whole numbers from {low} to {high}")
     if array.size == 0:
         return np.zeros(0, np.int64)
     if array.dtype.kind not in "iu" or array.min() < low or array.max() > high:
@@ -96,7 +97,7 @@ class _Dense(Process):
     def _keep(self, values: Any, what: str) -> None:
         try:
             self.frames = np.asarray(values, dtype=np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ParameterError(f"{what} is {type(values).__name__}; allowed: numbers, by time and element.") from None
         if not self.frames.size or not np.isfinite(self.frames).all():
             raise ParameterError(f"{what} is empty, or has NaN or infinity; allowed: at least one value, all finite.")
@@ -132,7 +133,7 @@ class CurrentSource(_Dense):
         if given:
             self.shape = elements
             self.frames = self.frames.reshape(-1, *elements)
-        self.cycle = bool(cycle) or self.constant
+        self.cycle = as_flag(cycle, f"{self.label}.cycle") or self.constant
 
     def output_bound(self, name: str) -> float:
         return float(np.abs(self.frames).max())
@@ -158,7 +159,7 @@ class FrameSource(_Dense):
             wanted = "(T, ...) with at least one element axis" if self.shape is None else f"(T, *{self.shape})"
             raise ParameterError(f"{self.label}.frames has shape {self.frames.shape}; allowed: {wanted}.")
         self.shape = self.frames.shape[1:]
-        self.cycle = bool(cycle)
+        self.cycle = as_flag(cycle, f"{self.label}.cycle")
 
     def structure(self, shapes: Mapping[str, Shape], dt: float) -> dict[str, Any]:
         return self._attrs(shapes["frame"], self.cycle)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
+from procgraph.spec.checks import as_array, is_whole
 from procgraph.spec.declare import Data, In, Out, Param
 from procgraph.spec.process import Process, to_steps
 from procgraph.spec.types import Current, Graded
 
-__all__ = ["Synapse", "check_delays", "check_weights", "kept"]
+__all__ = ["Synapse", "check_delays", "check_size", "check_weights", "kept"]
 
 MAX_DELAY = 100_000
 
@@ -77,6 +78,19 @@ def check_weights(weights: Any, owner: str) -> NDArray[np.float32]:
     return result
 
 
+def check_size(value: Any, what: str) -> int | None:
+    """A number of elements, or None where connections tell it.
+
+    Raises:
+        ParameterError: no whole number from 1.
+    """
+    if value is None:
+        return None
+    if not is_whole(value, 1, 2**31 - 1):
+        raise ParameterError(f"{what} is {value!r}; allowed: whole numbers from 1 to 2**31 - 1.")
+    return int(value)
+
+
 def check_delays(delay: Any, shape: tuple[int, ...] | None, owner: str) -> int | str | NDArray[np.int32]:
     """A common delay (steps or a time) or an int32 array of ``shape`` with one delay per synapse.
 
@@ -86,7 +100,7 @@ def check_delays(delay: Any, shape: tuple[int, ...] | None, owner: str) -> int |
     allowed = f"0 to {MAX_DELAY} steps, a time such as '2 ms', or one of these per synapse"
     if isinstance(delay, str):
         return delay
-    array = np.asarray(delay)
+    array = as_array(delay, f"{owner}.delay", allowed)
     if array.dtype.kind not in "iu" or (array.size and not (0 <= array.min() and array.max() <= MAX_DELAY)):
         worst = "" if array.dtype.kind not in "iuf" or not array.size else f" (from {array.min()} to {array.max()})"
         raise ParameterError(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError, did_you_mean
 from procgraph.processes.synapses.base import MAX_DELAY
+from procgraph.spec.checks import as_path
 
 __all__ = ["UNREADABLE", "Connections", "read_connections"]
 
@@ -59,6 +60,7 @@ def read_connections(path: str | Path, owner: str) -> Connections:
     Raises:
         ParameterError: no such file, not such arrays, or values that no synapse can have.
     """
+    as_path(path, f"{owner}.file")
     try:
         with zipfile.ZipFile(path) as archive:
             file = _File(archive, f"{owner}.file {Path(path).name}")

@@ -9,8 +9,9 @@ import numpy as np
 
 from procgraph.errors import ParameterError
 from procgraph.processes.synapses.base import Synapse, check_weights
-from procgraph.spec.numbers import is_whole
+from procgraph.spec.checks import is_whole
 from procgraph.spec.ports import Shape
+from procgraph.spec.process import normalise_shape
 
 __all__ = ["AvgPool2d", "Conv2d", "SumPool2d"]
 
@@ -41,7 +42,7 @@ class _Spatial(Synapse):
         self.dilation = _pair(dilation, f"{self.label}.dilation", 1)
         self.in_shape = None
         if in_shape is not None:
-            self.in_shape = tuple(int(i) for i in in_shape)
+            self.in_shape = normalise_shape(in_shape, self.label, "in_shape")
             self._out_shape(self.in_shape)
 
     def _out_shape(self, shape: Shape) -> Shape:
@@ -116,7 +117,7 @@ class Conv2d(_Spatial):
             raise ParameterError(
                 f"{self.label}.weights has shape {array.shape}; allowed: (channels out, channels in / groups, rows, columns)."
             )
-        if not is_whole(groups) or groups < 1 or array.shape[0] % groups:
+        if not is_whole(groups, 1, array.shape[0]) or array.shape[0] % groups:
             raise ParameterError(
                 f"{self.label}.groups is {groups!r}; allowed: divisors of the {array.shape[0]} output channels."
             )

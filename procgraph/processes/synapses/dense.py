@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from procgraph.errors import ParameterError
-from procgraph.processes.synapses.base import Synapse, check_weights
+from procgraph.processes.synapses.base import Synapse, check_size, check_weights
 from procgraph.spec.ports import Shape
 
 __all__ = ["AllToAll", "Dense", "OneToOne"]
@@ -99,7 +99,10 @@ class AllToAll(Synapse):
                 f"{self.label}.weights has shape {array.shape}; allowed: one number. Use Dense for a matrix."
             )
         self.values["weights"] = array.reshape(())
-        self.sizes = {"s_in": n_pre, "a_out": n_post}
+        self.sizes = {
+            "s_in": check_size(n_pre, f"{self.label}.n_pre"),
+            "a_out": check_size(n_post, f"{self.label}.n_post"),
+        }
         self.set_delay(delay, None)
 
     def port_shape(self, name: str) -> Shape | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
 from procgraph.processes.synapses.base import MAX_DELAY
+from procgraph.spec.checks import is_number, is_whole
 from procgraph.spec.distance import BANDS, DistanceKernel, band_of
 from procgraph.spec.distributions import LEVELS
 
@@ -66,7 +67,7 @@ class GridRule:
         if not autapses and pre != post:
             raise ParameterError(f"{owner}: autapses=False needs equal grids, not {pre} and {post}. Leave it out.")
         sides = tuple(extent) if isinstance(extent, (list, tuple)) else (extent,) * len(pre)
-        if len(sides) != len(pre) or not all(_is_number(s) and 0 < s < math.inf for s in sides):
+        if len(sides) != len(pre) or not all(is_number(s) and s > 0 for s in sides):
             raise ParameterError(f"{owner}.extent is {extent!r}; allowed: a length above 0, or one for each dimension.")
         return cls(owner, kernel, pre, post, tuple(map(float, sides)), periodic, autapses)
 
@@ -173,13 +174,9 @@ def _thresholds(probability: Floats) -> NDArray[np.uint32]:
     return (np.rint(probability * 2.0**32) - 1).astype(np.uint32)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _grid(value: Any, what: str) -> Grid:
     sides = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    good = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) and s >= 1 for s in sides)
+    good = all(is_whole(s, 1, 2**31 - 1) for s in sides)
     if not good or not 1 <= len(sides) <= MOST_DIMENSIONS or math.prod(sides) > 2**31 - 1:
         raise ParameterError(
             f"{what} is {value!r}; allowed: 1 to {MOST_DIMENSIONS} whole numbers from 1, such as [80, 80]."

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from procgraph.errors import ParameterError
-from procgraph.processes.synapses.base import MAX_DELAY, Synapse, check_weights, kept
+from procgraph.processes.synapses.base import MAX_DELAY, Synapse, check_size, check_weights, kept
 from procgraph.processes.synapses.connection_file import read_connections
 from procgraph.processes.synapses.grid import GridRule
+from procgraph.spec.checks import as_array
 from procgraph.spec.declare import Param
 from procgraph.spec.distance import DistanceKernel
 from procgraph.spec.distributions import Distribution
@@ -79,7 +80,10 @@ class Sparse(Synapse):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.sizes: dict[str, int | None] = {"s_in": n_pre, "a_out": n_post}
+        self.sizes = {
+            "s_in": check_size(n_pre, f"{self.label}.n_pre"),
+            "a_out": check_size(n_post, f"{self.label}.n_post"),
+        }
         self.grid: GridRule | None = None
         if hasattr(weights, "tocoo"):
             weights, pre, post = self._from_matrix(weights)
@@ -235,7 +239,7 @@ class Sparse(Synapse):
 
 
 def _indices(value: Any, what: str) -> NDArray[np.int32]:
-    array = np.asarray(value)
+    array = as_array(value, what, "a list of element numbers")
     if (
         array.ndim != 1
         or (array.size and array.dtype.kind not in "iu")

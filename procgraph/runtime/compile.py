@@ -88,6 +88,7 @@ def load(
             f"Use procgraph.compile(procgraph.from_yaml({str(path)!r})) instead."
         )
     program = Program.load(path)
+    _check_fields(program, path)
     options = _options(seed, batch, threads, profile, progress, trusted=trust_kernels)
     return Runtime(
         program,
@@ -95,6 +96,22 @@ def load(
         options,
         None,
     )
+
+
+def _check_fields(program: Program, path: str | Path) -> None:
+    """Every field of a file, as the engine reads it; ``verify`` knows what the compiler may get wrong.
+
+    Raises:
+        ProgramFormatError: one has a wrong type, size or value.
+    """
+    try:
+        from procgraph import _native
+    except ImportError:  # then only the reference is there, which nobody gives files of others
+        return
+    try:
+        _native.Program.from_bytes(program.data)
+    except ProgramFormatError as error:
+        raise ProgramFormatError(f"{path}: {error}") from None
 
 
 def _options(

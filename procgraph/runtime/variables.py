@@ -245,7 +245,7 @@ class Variables:
         """Take back what ``export_changed`` gave, and undo what was set since; the entries that are left for others.
 
         Raises:
-            CheckpointError: a parameter has a value that is not allowed.
+            CheckpointError: an entry does not fit, or a parameter has a value that is not allowed.
         """
         columns, given = self._entries(entries, "column"), self._entries(entries, "param")
         for owner, name in sorted(self.changed - set(columns)):
@@ -253,8 +253,7 @@ class Variables:
             if self.ir.nodes[number].op != "plastic":  # there the state holds the weights
                 self.executor.write(number, self._section(number, name), name, self._compiled(number, name))
         for (owner, name), value in columns.items():
-            number = self.ir.index(owner)
-            self.executor.write(number, self._section(number, name), name, value)
+            self._put_back(owner, name, value)
         self.changed, self.given, self.values = set(columns), set(), self._initial_values()
         for (owner, name), value in given.items():
             if owner in self.processes:  # else this Program came from a file, which knows columns only
@@ -269,6 +268,17 @@ class Variables:
         parts = {key: key.split("/") for key in entries}
         mine = {key: p for key, p in parts.items() if len(p) == 3 and p[1] == kind and p[0] in names}
         return {(owner, name): entries[key] for key, (owner, _, name) in mine.items()}
+
+    def _put_back(self, owner: str, name: str, value: Array) -> None:
+        number = self.ir.index(owner)
+        section, what = self._section(number, name), f"checkpoint entry '{owner}/column/{name}'"
+        try:
+            own = self.executor.read(number, section, name)
+            if value.dtype != own.dtype or value.size not in (own.size, *((1,) if section == "column" else ())):
+                raise ShapeError(f"{value.size} values of {value.dtype}; wanted {own.size} of {own.dtype}.")
+            self.executor.write(number, section, name, value)
+        except (ParameterError, ShapeError, UnknownNameError) as error:
+            raise CheckpointError(f"{what} does not fit: {error}") from None
 
     def _unpacked(self, owner: str, name: str, value: Array) -> Any:
         declared, what = self.processes[owner].declarations.get(name), f"checkpoint entry '{owner}/param/{name}'"

@@ -91,6 +91,18 @@ class ElementWise(Eager):
         self.columns = {c.name: c.tensor[0] if c.tensor.size == 1 else c.tensor for c in node.columns}
         self.draws = [k for k, d in cls.declarations.items() if isinstance(d, Draw)]
         self.reset(seed)
+        self._try()
+
+    def _try(self) -> None:
+        """A step, whose result is thrown away: a Program file may be of another version of the class."""
+        inputs = [np.zeros((self.batch, p.n), p.dtype if p.kind == "array" else np.int32) for p in self.node.inputs]
+        try:
+            self.compute(self.states, 0, inputs)
+        except Exception as error:
+            raise BackendError(
+                f"node {self.node.name!r}: step of {self.cls.__name__} does not fit it ({type(error).__name__}: {error}). "
+                "Compile the graph again where its class is as it is here."
+            ) from error
 
     def reset(self, seed: int) -> None:
         self.key = node_key(seed, self.node.name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from procgraph.spec.process import Process, to_steps
 __all__ = ["Host", "HostModel", "HostNode", "Reader", "model_class"]
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 
 class HostModel(Protocol):
@@ -82,6 +83,39 @@ class HostNode:
         self.queues: dict[str, list[tuple[BoundedQueue, int]]] = {}
         self.seconds = 0.0
 
+    @property
+    def label(self) -> str:
+        """The Process and its model, for messages."""
+        return f"{self.node.name} ({type(self.model).__name__})"
+
+    def call(self, what: str, method: Callable[..., T], *values: Any) -> T:
+        """Call a method of the model other than its tick.
+
+        Raises:
+            ModelError: the model raised; the cause is its exception.
+            CheckpointError: the model says so.
+        """
+        try:
+            return method(*values)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise ModelError(f"{self.label} {what}: {type(error).__name__}: {_text(error)}") from error
+
+    def save(self) -> dict[str, Array]:
+        """State of the model beyond what it declares, by keys that a file can hold.
+
+        Raises:
+            CheckpointError: what the model gives is not arrays of numbers by name.
+        """
+        arrays = self.call("could not save its state", lambda: {k: np.asarray(v) for k, v in self.model.save().items()})
+        for key, array in arrays.items():
+            if not isinstance(key, str) or array.dtype.kind not in "biuf":
+                raise CheckpointError(
+                    f"{self.label}: save gave {array.dtype} as {key!r}; allowed: arrays of numbers by name."
+                )
+        return arrays
+
     def ticks(self, step: int) -> bool:
         return step >= self.node.phase and (step - self.node.phase) % self.node.period == 0
 
@@ -113,9 +147,7 @@ class HostNode:
         try:
             emitted = self.model.tick(step, inputs)
         except Exception as error:
-            raise ModelError(
-                f"{self.node.name} ({type(self.model).__name__}) raised {type(error).__name__} at step {step}: {error}"
-            ) from error
+            raise ModelError(f"{self.label} raised {type(error).__name__} at step {step}: {_text(error)}") from error
         for name, value in emitted.items():
             if name in self.queues:
                 for queue, delay in self.queues[name]:
@@ -165,20 +197,18 @@ class Host:
         for host in self.nodes:
             try:
                 self.opened.append(host)
-                host.model.open()
-                host.model.restart(seed)
-            except Exception as error:
+                host.call("could not start", host.model.open)
+                host.call("could not start", host.model.restart, seed)
+            except BaseException:
                 with contextlib.suppress(ModelError):  # the first error is the one to report
                     self.close()
-                raise ModelError(
-                    f"{host.node.name} ({type(host.model).__name__}) could not start: {type(error).__name__}: {error}"
-                ) from error
+                raise
 
     def reset(self, seed: int) -> None:
         for queue in self.queues:
             queue.items.clear()
         for host in self.nodes:
-            host.model.restart(seed)
+            host.call("could not be reset", host.model.restart, seed)
 
     def ticking(self, step: int) -> list[HostNode]:
         return [h for h in self.nodes if h.ticks(step)]
@@ -200,7 +230,7 @@ class Host:
                 )
         for host in self.nodes:
             entries |= {f"host/{host.node.name}/state/{k}": v.copy() for k, v in host.model.states.items()}
-            entries |= {f"host/{host.node.name}/own/{k}": np.asarray(v) for k, v in host.model.save().items()}
+            entries |= {f"host/{host.node.name}/own/{k}": v for k, v in host.save().items()}
         return entries
 
     def entries_in(self, entries: Mapping[str, Array]) -> set[str]:
@@ -220,18 +250,25 @@ class Host:
                     )
                 value[...] = found
             own = f"{base}own/"
-            host.model.load({k[len(own) :]: v for k, v in entries.items() if k.startswith(own)})
+            given = {k[len(own) :]: v for k, v in entries.items() if k.startswith(own)}
+            host.call("could not take its state back", host.model.load, given)
 
     def close(self) -> None:
         """Close every model that was opened; the first error is raised after all were closed."""
-        problems: list[tuple[HostNode, Exception]] = []
+        problems: list[BaseException] = []
         for host in reversed(self.opened):
             try:
-                host.model.close()
-            except Exception as error:
-                problems.append((host, error))
+                host.call("raised while closing", host.model.close)
+            except BaseException as error:  # also Ctrl-C: the others are closed nevertheless
+                problems.append(error)
         self.opened = []
-        for host, problem in problems[:1]:
-            raise ModelError(
-                f"{host.node.name} ({type(host.model).__name__}) raised while closing: {type(problem).__name__}: {problem}"
-            ) from problem
+        for problem in problems[:1]:
+            raise problem
+
+
+def _text(error: BaseException) -> str:
+    """What an exception of a user says; it may fail to say it."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be made)"

@@ -23,11 +23,13 @@ class Boundary:
 
     def __enter__(self) -> None:
         runtime, me = self.runtime, threading.get_ident()
+        runtime.check_process()
         if runtime._holder != me:
             with runtime._gate:
                 if runtime._running:
                     runtime._executor.interrupt()
-                runtime._lock.acquire()
+                while not runtime._lock.acquire(timeout=runtime.patience):
+                    runtime.tell_who_keeps()
             runtime._holder = me
             return
         runtime._lock.acquire()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from procgraph.compiler.backend import Executor
 from procgraph.errors import ParameterError, RunStateError
 from procgraph.runtime.boundary import Boundary
-from procgraph.runtime.host import Host
+from procgraph.runtime.host import Host, HostNode
 from procgraph.runtime.pacing import Pacer
 from procgraph.spec.checks import is_number, is_whole
 
@@ -25,12 +28,18 @@ BUDGET_NS = 20_000_000  # how long a window may keep Ctrl-C, get() and pause() w
 class Running:
     """The loop over windows of steps, and the locks that let other callers in between two steps."""
 
+    patience = 5.0  # seconds that somebody waits for a model before a warning says so
+
     def __init__(self, executor: Executor, host: Host, dt: float) -> None:
         self._executor, self._host, self._dt = executor, host, dt
         self._lock = threading.RLock()
         self._gate = threading.Lock()
         self._holder = self._nested = 0
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()  # held while _thread changes
+        self._runner = 0  # the thread of a run with blocking=True
+        self._ticking: HostNode | None = None
+        self._process = os.getpid()
         self._error: BaseException | None = None
         self._stop = threading.Event()
         self._resumed = threading.Event()
@@ -83,7 +92,7 @@ class Running:
             ModelError: a Python model raised.
             ChannelOverflowError, ChannelBlockedError: a bounded channel was full.
         """
-        last = self._last_step(steps, seconds, until, blocking)
+        steps = self._length(steps, seconds, until, blocking)
         if realtime is not None and not (is_number(realtime) and realtime > 0):
             raise ParameterError(f"run(realtime={realtime!r}): allowed: numbers above 0, 1.0 is real time.")
         if until is not None and not callable(until):
@@ -91,17 +100,21 @@ class Running:
         if not isinstance(blocking, bool):
             raise ParameterError(f"run(blocking={blocking!r}): allowed: True or False.")
         self._claim()
+        last = None if steps is None else self.step + steps  # not before: a reset may have come in between
         self._pacer = None if realtime is None else Pacer(self.dt, float(realtime))
         if blocking:
+            self._runner = threading.get_ident()
             try:
                 self._loop(last, until)
             finally:
-                self._running = False
+                self._runner, self._running = 0, False
             return
-        self._thread = threading.Thread(target=self._background, args=(last, until), name="procgraph-run", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._background, args=(last, until), name="procgraph-run", daemon=True)
+        with self._starting:
+            thread.start()
+            self._thread = thread
 
-    def _last_step(self, steps: int | None, seconds: float | None, until: object, blocking: bool) -> int | None:
+    def _length(self, steps: int | None, seconds: float | None, until: object, blocking: bool) -> int | None:
         if steps is not None and seconds is not None:
             raise ParameterError("run() takes steps or seconds, not both.")
         if steps is None and seconds is None:
@@ -114,7 +127,7 @@ class Running:
             steps = round(float(seconds) * 1e3 / self.dt)
         if not is_whole(steps, 0, 2**63 - 1):
             raise ParameterError(f"run(steps={steps!r}): allowed: whole numbers from 0.")
-        return self.step + int(steps)
+        return int(steps)
 
     def _claim(self) -> None:
         with self._boundary():
@@ -165,9 +178,10 @@ class Running:
         """One round of the scheduler: host nodes that tick now, then the executor up to the next host tick."""
         started, step = time.perf_counter(), self.step
         for host in self._host.ticking(step):
-            begun = time.perf_counter()
+            self._ticking, begun = host, time.perf_counter()
             host.tick(self._executor, step)
             host.seconds += time.perf_counter() - begun
+        self._ticking = None
         ends = [e for e in (last, self._host.next_tick(step)) if e is not None]
         if single:
             ends.append(step + 1)
@@ -189,8 +203,9 @@ class Running:
             raise ParameterError(
                 f"wait(timeout={timeout!r}): allowed: seconds from 0, or None for as long as it takes."
             )
-        thread = self._thread
-        if thread is not None:
+        with self._starting:
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
             if thread.is_alive():
                 return False
@@ -201,8 +216,12 @@ class Running:
         """Stop at the next step border and keep the run; ``resume`` goes on.
 
         Raises:
-            RunStateError: no run is going on in the background.
+            RunStateError: no run is going on, or it is this thread that runs, which nobody could resume.
         """
+        if self._runner == threading.get_ident():
+            raise RunStateError(
+                "pause(): this thread itself runs, and could not resume. Start with run(blocking=False), or end by stop()."
+            )
         if not self._running:
             self._raise_error()
             raise RunStateError("pause(): no run is going on. Start one with run(blocking=False).")
@@ -230,10 +249,39 @@ class Running:
         self._join()
 
     def _join(self) -> None:
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-            self._thread = None
+        with self._starting:
+            thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        thread.join(self.patience)
+        while thread.is_alive():
+            self.tell_who_keeps()
+            thread.join(self.patience)
+        with self._starting:
+            if self._thread is thread:
+                self._thread = None
+
+    def tell_who_keeps(self) -> None:
+        """Warn of the model that has not returned while somebody waits."""
+        host = self._ticking
+        if host is not None:
+            warnings.warn(
+                f"{host.label} has not returned from step {self.step} for {self.patience:g} s, and all that stop, close or ask "
+                "between two steps wait for it.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    def check_process(self) -> None:
+        """Locks and threads do not outlive a fork.
+
+        Raises:
+            RunStateError: this is another process than the one that made this Runtime.
+        """
+        if os.getpid() != self._process:
+            raise RunStateError(
+                "this Runtime belongs to the process that was forked. Compile the graph again in this one."
+            )
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
@@ -244,7 +292,14 @@ class Running:
         if self._closed:
             raise RunStateError("this Runtime is closed. Compile the graph again.")
 
-    def _check_idle(self, call: str) -> None:
+    @contextmanager
+    def _idle(self, call: str) -> Iterator[None]:
+        """Keeps a run from beginning while the state changes; none may be going on."""
         self._check_open()
-        if self._running:
-            raise RunStateError(f"{call}(): a run is going on. Call stop() first.")
+        if not self._running:  # else a run that is busy for long would be waited for
+            with self._boundary():
+                self._check_open()
+                if not self._running:
+                    yield
+                    return
+        raise RunStateError(f"{call}(): a run is going on. Call stop() first.")

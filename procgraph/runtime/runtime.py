@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -116,12 +117,11 @@ class Runtime(Running, Figures):
         Raises:
             RunStateError: a run is going on.
         """
-        self._check_idle("reset")
-        with self._boundary():
-            self._check_idle("reset")
-            self._seed = self._seed if seed is None else check_seed(seed)
-            self._executor.reset(self._seed)
-            self._host.reset(self._seed)
+        seed = self._seed if seed is None else check_seed(seed)
+        with self._idle("reset"):
+            self._seed = seed
+            self._executor.reset(seed)
+            self._host.reset(seed)
             self._begin()
 
     def checkpoint(self, path: str | Path) -> None:
@@ -144,10 +144,8 @@ class Runtime(Running, Figures):
             CheckpointError: corrupt, or from another Program or batch size.
             RunStateError: a run is going on.
         """
-        self._check_idle("restore")
-        step, seed, state = read_checkpoint(path, self.program.digest, self._batch)
-        with self._boundary():
-            self._check_idle("restore")
+        with self._idle("restore"):
+            step, seed, state = read_checkpoint(path, self.program.digest, self._batch)
             self._host.reset(seed)
             # First: a state may only be put in place where its parameters hold.
             state = self._variables.import_changed(state)
@@ -183,6 +181,9 @@ class Runtime(Running, Figures):
     def close(self) -> None:
         """End a run, close all models and release everything. May be called twice."""
         if self._closed:
+            return
+        if os.getpid() != self._process:  # what a fork inherits stays the parent's to close
+            self._closed = True
             return
         self._halt()
         with self._boundary():  # then a run that another thread waits for is over, too

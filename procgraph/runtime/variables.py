@@ -263,19 +263,25 @@ class Variables:
         return {key: value for key, value in entries.items() if key not in taken}
 
     def _entries(self, entries: Mapping[str, Array], kind: str) -> dict[tuple[str, str], Array]:
-        """Those of one kind, by node and name; Python models may use such words in theirs."""
-        names = {node.name for node in self.ir.nodes}
-        parts = {key: key.split("/") for key in entries}
-        mine = {key: p for key, p in parts.items() if len(p) == 3 and p[1] == kind and p[0] in names}
-        return {(owner, name): entries[key] for key, (owner, _, name) in mine.items()}
+        """Those of one kind, by node and name. Python models may use such words, in longer keys."""
+        names, found = {node.name for node in self.ir.nodes}, {}
+        for key, value in entries.items():
+            owner, *middle, name = key.split("/")
+            if middle != [kind]:
+                continue
+            if owner not in names:
+                raise CheckpointError(f"checkpoint entry '{key}' does not fit: there is no node of that name.")
+            found[owner, name] = value
+        return found
 
     def _put_back(self, owner: str, name: str, value: Array) -> None:
         number = self.ir.index(owner)
         section, what = self._section(number, name), f"checkpoint entry '{owner}/column/{name}'"
         try:
             own = self.executor.read(number, section, name)
-            if value.dtype != own.dtype or value.size not in (own.size, *((1,) if section == "column" else ())):
-                raise ShapeError(f"{value.size} values of {value.dtype}; wanted {own.size} of {own.dtype}.")
+            sizes = (1, self.ir.nodes[number].n) if section == "column" else (own.size,)
+            if value.dtype != own.dtype or value.size not in sizes:
+                raise ShapeError(f"{value.size} values of {value.dtype}; wanted {sizes[-1]} of {own.dtype}.")
             self.executor.write(number, section, name, value)
         except (ParameterError, ShapeError, UnknownNameError) as error:
             raise CheckpointError(f"{what} does not fit: {error}") from None

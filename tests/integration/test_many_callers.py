@@ -122,6 +122,7 @@ def test_who_keeps_others_waiting_is_named() -> None:
         time.sleep(0.05)
         with pytest.warns(RuntimeWarning, match=r"busy \(BusyModel\) has not returned from step \d+ for 0.05 s"):
             rt.stats()
+        time.sleep(0.05)  # now it is in the next step
         with pytest.warns(RuntimeWarning, match=r"busy \(BusyModel\) has not returned"):
             rt.stop()
 

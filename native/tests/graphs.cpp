@@ -90,6 +90,18 @@ NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int
   return node;
 }
 
+NodeSpec sparse(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
+                const Pairs& pairs) {
+  NodeSpec node = synapse(name, "sparse", n_pre, n_post);
+  node.attr_count = 6;
+  node.attrs = [=, pre = b.tensor(pairs.pre), post = b.tensor(pairs.post),
+                w = b.tensor(pairs.weights), d = b.tensor(pairs.delays)](Packer& out) {
+    out.field("n_pre", n_pre).field("n_post", n_post).field("pre", pre).field("post", post);
+    out.field("weights", w).field("delays", d);
+  };
+  return node;
+}
+
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
                  const Pairs& pairs, Learning learning) {
   NodeSpec node{.name = name, .op = "plastic"};
@@ -151,7 +163,7 @@ NodeSpec frames(Builder& b, const std::string& name, const std::vector<float>& v
 }
 
 Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability,
-                        Learning learning) {
+                        Learning learning, bool recurrent) {
   Builder b;
   Sequence random(9);
   Pairs pairs;
@@ -166,15 +178,22 @@ Builder plastic_network(std::int64_t n, std::int64_t synapses, double probabilit
   const int l = b.node(lif(b, "l", n, 0.9f, 0.5f));
   const int m = b.node(frames(b, "m", {0.5f, -1.0f, 2.0f, 0.25f, -0.5f}));
   const int p = b.node(plastic(b, "p", n, n, pairs, learning));
+  std::vector<int> synapse_nodes{p};
+  if (recurrent) {
+    for (float& weight : pairs.weights) weight -= 0.45f;
+    const int r = synapse_nodes.emplace_back(b.node(sparse(b, "r", n, n, pairs)));
+    b.join({.src = l, .dst = r});
+    b.join({.src = r, .dst = l});
+  }
   const int z = b.node(copier(b, "z", n));
   b.join({.src = a, .dst = p});
   b.join({.src = p, .dst = l});
   b.join({.src = l, .dst = p, .in = 1});
   b.join({.src = m, .dst = p, .in = 2});
   b.join({.src = l, .dst = z});
-  b.schedule("emit", p);
+  for (const int node : synapse_nodes) b.schedule("emit", node);
   for (const int node : {a, l, m, z}) b.schedule(node);
-  b.schedule("absorb", p);
+  for (const int node : synapse_nodes) b.schedule("absorb", node);
   return b;
 }
 
@@ -187,16 +206,11 @@ Builder small_network() {
   const int d = b.node(dense(b, "d", 6, 4, weights, 1));
   const int e = b.node(event_source(b, "e", 6, random_events(random, 8, 6, 2), 2, 8));
   const int l = b.node(lif(b, "l", 4, 0.9f, 0.5f));
-  NodeSpec sparse = synapse("s", "sparse", 6, 4);
-  sparse.attr_count = 6;
-  sparse.attrs = [pre = b.tensor<std::int32_t>({0, 1, 2, 5, 5}),
-                  post = b.tensor<std::int32_t>({3, 3, 0, 1, 1}),
-                  w = b.tensor<float>({0.5f, 0.25f, 1.0f, -0.5f, 0.125f}),
-                  delays = b.tensor<std::int32_t>({0, 2, 3, 1, 1})](Packer& out) {
-    out.field("n_pre", 6).field("n_post", 4).field("pre", pre).field("post", post);
-    out.field("weights", w).field("delays", delays);
-  };
-  const int s = b.node(sparse);
+  const int s = b.node(sparse(b, "s", 6, 4,
+                              {.pre = {0, 1, 2, 5, 5},
+                               .post = {3, 3, 0, 1, 1},
+                               .weights = {0.5f, 0.25f, 1.0f, -0.5f, 0.125f},
+                               .delays = {0, 2, 3, 1, 1}}));
   const int z = b.node(copier(b, "z", 4));
   b.join({.src = a, .dst = d});
   b.join({.src = d, .dst = l});

@@ -29,20 +29,22 @@ NodeSpec synapse(const std::string& name, const std::string& op, std::int64_t n_
 NodeSpec dense(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
                const std::vector<float>& weights, std::int64_t delay, std::int64_t scale = 16);
 
-/// Sparse synapses that learn from both sides and, every seven steps, from a modulator: `pairs` are
-/// their sources and targets. With dendritic delays they see trace and modulator at events of the
-/// target, too.
+/// Sources and targets of sparse synapses.
 struct Pairs {
   std::vector<std::int32_t> pre;
   std::vector<std::int32_t> post;
   std::vector<float> weights;
   std::vector<std::int32_t> delays;
 };
+NodeSpec sparse(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
+                const Pairs& pairs);
 /// How synapses learn.
 struct Learning {
   bool dendritic = false;
   bool joined = false;
 };
+/// Sparse synapses that learn from both sides and, every seven steps, from a modulator. With
+/// dendritic delays they see trace and modulator at events of the target, too.
 NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::int64_t n_post,
                  const Pairs& pairs, Learning learning);
 
@@ -50,9 +52,10 @@ NodeSpec plastic(Builder& b, const std::string& name, std::int64_t n_pre, std::i
 std::vector<Event> random_events(Sequence& random, std::int64_t ticks, std::int64_t n,
                                  std::int64_t per_tick);
 
-/// Noise that drives a population through synapses that learn, `synapses` a source on average.
+/// Noise that drives a population through synapses that learn, `synapses` a source on average;
+/// `recurrent`: the population also drives itself, through synapses that do not.
 Builder plastic_network(std::int64_t n, std::int64_t synapses, double probability,
-                        Learning learning = {});
+                        Learning learning = {}, bool recurrent = false);
 
 /// A Program with a bit of everything, for round trips and the fuzzer.
 Builder small_network();

@@ -50,6 +50,11 @@ TEST(threads_share_synapses_that_see_the_events_of_their_step) {
   CHECK(!same(learnt(joined), learnt(plastic_network(600, 20, 0.05).load())));
 }
 
+TEST(threads_go_on_with_what_they_have_emitted_and_delivered) {
+  check_same(plastic_network(2'000, 40, 0.03, {}, true).load(), 1, 150);
+  check_same(plastic_network(600, 20, 0.05, {.dendritic = true}, true).load(), 3, 50);
+}
+
 TEST(threads_share_rows_that_are_not_visited_for_long) {
   check_same(plastic_network(60, 6, 0.005).load(), 1, 9'000);
 }

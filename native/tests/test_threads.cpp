@@ -26,20 +26,14 @@ std::vector<std::int32_t> shuffled(std::int64_t n, std::uint64_t seed) {
 NodeSpec sparse(Builder& b, const std::string& name, std::int64_t n, std::int64_t synapses,
                 std::int32_t least = 0) {
   Sequence random(11);
-  std::vector<std::int32_t> delays;
-  std::vector<float> weights;
+  Pairs pairs;
+  pairs.pre = shuffled(synapses, 1);
+  pairs.post = shuffled(synapses, 2);
   for (std::int64_t i = 0; i < synapses; ++i) {
-    delays.push_back(least + static_cast<std::int32_t>(random.below(4)));
-    weights.push_back(random.real());
+    pairs.delays.push_back(least + static_cast<std::int32_t>(random.below(4)));
+    pairs.weights.push_back(random.real());
   }
-  NodeSpec node = synapse(name, "sparse", n, n);
-  node.attr_count = 6;
-  node.attrs = [n, pre = b.tensor(shuffled(synapses, 1)), post = b.tensor(shuffled(synapses, 2)),
-                w = b.tensor(weights), d = b.tensor(delays)](Packer& out) {
-    out.field("n_pre", n).field("n_post", n).field("pre", pre).field("post", post);
-    out.field("weights", w).field("delays", d);
-  };
-  return node;
+  return sparse(b, name, n, n, pairs);
 }
 
 /// Populations large enough to be divided, with all sorts of channels between them.

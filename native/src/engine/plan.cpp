@@ -15,6 +15,12 @@ std::size_t done_at(const Done& done, const RuntimeNode* node, Action action) {
   return found == done.end() ? 0 : found->second;
 }
 
+/// True if parts of the emission are on the threads that go on with what they have emitted.
+bool emits_as_delivered(const RuntimeNode& node) {
+  const Input* target = node.emits_as_cut();
+  return target != nullptr && target->owner->follows_delivery();
+}
+
 constexpr std::size_t kDelivered = 1;  // deliveries are the first level
 
 /// The first level that an action may run in: after all that it depends on within the step.
@@ -35,6 +41,7 @@ std::size_t first_level(const Done& done, const Plan::Entry& entry) {
       if (channel->spec().delay != 0 || source->spec().is_host()) continue;
       if (source->draw() != nullptr && source->idle(Action::tick)) continue;
       const bool emits = source->spec().synapse() != nullptr;
+      if (emits && emits_as_delivered(*source)) continue;
       level = std::max(level, done_at(done, source, emits ? Action::emit : Action::tick));
     }
   }
@@ -225,6 +232,7 @@ bool Plan::worth_sharing(double saved) const {
 bool Plan::movable(const Job& job, double share) {
   const RuntimeNode* node = job.task.node;
   if (job.target != nullptr || node == nullptr || node->caller_only()) return false;
+  if (job.task.action == Action::emit && emits_as_delivered(*node)) return false;
   if (!node->follows_delivery()) return true;
   const Grain least = grain();
   return job.cost >= least.moved && job.cost <= least.late * share;

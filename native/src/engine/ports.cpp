@@ -36,7 +36,8 @@ Output::Output(const OutputPort& port, std::int32_t lanes)
   slot_bytes_ = lanes_ * lane_bytes();
   if (slot_bytes_ > PTRDIFF_MAX / ring_.slots()) throw std::bad_alloc();
   ring_bytes_ = Buffer<std::byte>(slot_bytes_ * ring_.slots());
-  silent_.assign(ring_.slots(), 1);
+  silent_ = std::make_unique<std::atomic<bool>[]>(ring_.slots());
+  silence();
 }
 
 void Output::begin(std::int64_t step) {
@@ -64,8 +65,14 @@ void Output::reset() {
   if (port_->kind == PortKind::events) events.clear_all();
   if (dense) dense->reset();
   ring_bytes_.zero();
-  silent_.assign(silent_.size(), 1);
+  silence();
   emitted = 0;
+}
+
+void Output::silence() {
+  for (std::size_t slot = 0; silent_ != nullptr && slot < ring_.slots(); ++slot) {
+    silent_[slot].store(true, std::memory_order_relaxed);
+  }
 }
 
 void Output::clear_current(std::int64_t step) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -98,8 +99,16 @@ class alignas(kLineBytes) Output {
   }
   std::byte* array(std::int64_t step, std::size_t lane) { return slot(step) + lane * lane_bytes(); }
   /// A silent current slot counts as zeros, whatever its memory holds.
-  bool silent(std::int64_t step) const { return silent_[ring_.of(step)] != 0; }
-  void set_silent(std::int64_t step, bool silent) { silent_[ring_.of(step)] = silent; }
+  bool silent(std::int64_t step) const {
+    return silent_[ring_.of(step)].load(std::memory_order_relaxed);
+  }
+  /// Threads that say the same may do so at the same time.
+  void set_silent(std::int64_t step, bool silent) {
+    std::atomic<bool>& is_silent = silent_[ring_.of(step)];
+    if (is_silent.load(std::memory_order_relaxed) != silent) {
+      is_silent.store(silent, std::memory_order_relaxed);
+    }
+  }
   /// Makes the memory of a silent slot zeros.
   void clear_current(std::int64_t step);
 
@@ -122,6 +131,7 @@ class alignas(kLineBytes) Output {
   int recorders = 0;
 
  private:
+  void silence();
   std::byte* slot(std::int64_t step) { return ring_bytes_.data() + ring_.of(step) * slot_bytes_; }
 
   const OutputPort* port_;
@@ -130,7 +140,7 @@ class alignas(kLineBytes) Output {
   std::int32_t retained_;
   std::size_t slot_bytes_ = 0;
   Buffer<std::byte> ring_bytes_;
-  std::vector<std::uint8_t> silent_;
+  std::unique_ptr<std::atomic<bool>[]> silent_;  // by slot
 
  public:
   /// Number of events. Apart from what others read all the time.

@@ -70,7 +70,7 @@ bool RuntimeNode::waits_for_emission() const {
     for (const Channel* channel : input.channels) {
       const RuntimeNode& from = *channel->source().owner;
       const bool emits = from.spec().synapse() != nullptr && !from.idle(Action::emit);
-      if (emits && channel->spec().delay == 0) return true;
+      if (emits && channel->spec().delay == 0 && from.emits_as_cut() != &input) return true;
     }
   }
   return false;

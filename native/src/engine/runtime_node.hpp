@@ -22,7 +22,8 @@
 // that finishes last), or in place of the epilogues of a run end_run (see finish_late). An
 // absorption may be followed by the action `epoch`, which then has parts and an epilogue, too. A
 // node that divides its emission, say by partitions of its targets, overrides parts(Action::emit)
-// and run_part. What one action of a node touches, no other may touch that is independent of it
+// and run_part. It may divide it like the sums of an input (emits_as_cut), so that the tick that
+// takes them goes on with what its own thread has emitted. What one action of a node touches, no other may touch that is independent of it
 // within a step (see plan.cpp), with one exception: emissions that name the same emit_target() are
 // run one after the other; where they have equal numbers of parts, part p of one after part p of
 // the other, so that parts with the same number may write to the same sums. Parts of a tick or of
@@ -95,6 +96,10 @@ class RuntimeNode {
   virtual void epilogue(Action, std::int64_t) {}
   /// The input whose sums `emit` writes to; null if it writes to memory of its own.
   virtual const Input* emit_target() const { return nullptr; }
+  /// The input whose cuts the parts of the emission follow, if there are cuts and its node follows
+  /// its delivery; null if it is divided in another way. What is emitted in a step must not depend
+  /// on what is absorbed in it.
+  virtual const Input* emits_as_cut() const { return nullptr; }
   /// An action that does nothing is left out. A node with idle actions ticks in every step.
   virtual bool idle(Action) const { return false; }
   /// True if the node may only be run by the thread that called the engine.
@@ -157,7 +162,8 @@ class RuntimeNode {
     clock_.next_tick += steps;
     clock_.ticks += steps;
   }
-  /// True if the tick takes what a node with an emission of its own emits in the same step.
+  /// True if the tick takes what a node with an emission of its own emits in the same step, and has
+  /// to wait for all of it.
   bool waits_for_emission() const;
   StateColumn* find_state(std::string_view name);
   /// Adds to the outputs' counters what was counted elsewhere.

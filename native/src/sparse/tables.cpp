@@ -17,6 +17,19 @@ double synapses_of(const SynapseNode& node) {
   return static_cast<double>(std::get<SparseAttrs>(node.spec().attrs).synapses);
 }
 
+/// What a node does where it takes delivered sums, and what is emitted to it there.
+double work_of(const RuntimeNode& node) {
+  if (!node.can_follow_delivery()) return 0;
+  double sum = node.cost(Action::tick);
+  for (const Input& input : node.inputs) {
+    for (const Channel* channel : input.channels) {
+      const RuntimeNode& from = *channel->source().owner;
+      if (from.emits_as_cut() == &input) sum += from.cost(Action::emit);
+    }
+  }
+  return sum;
+}
+
 /// Nodes of one source that are worth merging: counters for all sources and delays must not take
 /// more room than the synapses themselves.
 class Group {
@@ -140,8 +153,7 @@ std::vector<SparseTables::CutAlike> SparseTables::cut_alike() const {
   for (const Input* input : inputs) {
     const auto [at, added] = found.try_emplace({input->owner, input->n()}, out.size());
     if (added) {
-      const bool follows = input->owner->can_follow_delivery();
-      out.push_back({{}, follows ? input->owner->cost(Action::tick) : 0});
+      out.push_back({{}, work_of(*input->owner)});
     }
     out[at->second].inputs.push_back(input);
     out[at->second].work += kSynapse * synapses[input];

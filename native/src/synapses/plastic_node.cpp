@@ -189,12 +189,50 @@ std::size_t PlasticNode::storage_bytes() const {
   return values * synapses_.rows.size() + synapses_.rows.bytes();
 }
 
-int PlasticNode::parts(Action action) const {
-  std::size_t count = part_count();
-  if (action == Action::emit) {
-    count = std::clamp<std::size_t>(count * lanes() * outputs[0].n() / grain().elements, 1, count);
+void PlasticNode::divide(int, const Cuts* cuts) {
+  const Input* target = cuts == nullptr ? nullptr : emits_as_cut();
+  emitted_.clear();
+  if (target != nullptr && target->owner->can_follow_delivery()) {
+    cut_emission(*target, *cuts);
+  } else {
+    cut_emission_evenly();
   }
-  return static_cast<int>(count);
+}
+
+void PlasticNode::cut_emission(const Input& target, const Cuts& cuts) {
+  const std::uint64_t first = target.offset();
+  for (std::size_t r = 0; r < cuts.ranges().size(); ++r) {
+    const Reach& range = cuts.ranges()[r];
+    const std::size_t begin = std::clamp(range.begin, first, first + target.n()) - first;
+    const std::size_t end = std::clamp(range.end, first, first + target.n()) - first;
+    if (begin < end) emitted_.push_back({begin, end, static_cast<int>(cuts.thread_of(r))});
+  }
+}
+
+void PlasticNode::cut_emission_evenly() {
+  const std::size_t n = outputs[0].n();
+  const std::size_t most = part_count();
+  const std::size_t worth = most * lanes() * n / grain().elements;
+  const std::size_t count = std::clamp<std::size_t>(worth, 1, most);
+  for (std::size_t p = 0; p < count; ++p) {
+    emitted_.push_back({n * p / count, n * (p + 1) / count, static_cast<int>(p)});
+  }
+}
+
+/// The only one that takes what is emitted, if it can be taken in ranges.
+const Input* PlasticNode::emits_as_cut() const {
+  if (attrs_.delays.smallest == 0 || outputs[0].channels.size() != 1) return nullptr;
+  const Channel& only = *outputs[0].channels[0];
+  const bool plain = only.divisible() && only.spec().delay == 0;
+  return plain && only.target().delivered() ? &only.target() : nullptr;
+}
+
+int PlasticNode::parts(Action action) const {
+  return static_cast<int>(action == Action::emit ? emitted_.size() : part_count());
+}
+
+int PlasticNode::thread_of(Action action, int part) const {
+  return action == Action::emit ? emitted_[static_cast<std::size_t>(part)].thread : part;
 }
 
 void PlasticNode::prologue(std::int64_t step) {
@@ -219,9 +257,7 @@ void PlasticNode::run_part(Action action, std::int64_t step, int part) {
   } else if (action == Action::epoch) {
     end_epoch(step, number);
   } else {
-    const auto count = static_cast<std::size_t>(parts(action));
-    const std::size_t n = outputs[0].n();
-    emit_range(step, n * number / count, n * (number + 1) / count);
+    emit_range(step, emitted_[number].begin, emitted_[number].end);
   }
 }
 
@@ -244,9 +280,11 @@ void PlasticNode::end_epoch(std::int64_t step, std::size_t number) {
 }
 
 void PlasticNode::epilogue(Action action, std::int64_t step) {
-  if (action == Action::emit) end_emission(step);
-  if (action != Action::epoch) return;
-  for (auto& lane : lanes_) lane->sources.end(step);
+  if (action == Action::emit) {
+    for (const auto& part : parts_) part->mark_silent(step);
+  } else if (action == Action::epoch) {
+    for (auto& lane : lanes_) lane->sources.end(step);
+  }
 }
 
 bool PlasticNode::caller_only() const {
@@ -269,6 +307,7 @@ bool PlasticNode::silent(std::int64_t step) const {
 }
 
 void PlasticNode::emit_range(std::int64_t step, std::size_t begin, std::size_t end) {
+  outputs[0].set_silent(step, silent(step));
   if (silent(step)) return;
   const std::size_t n = end - begin;
   for (std::size_t lane = 0; lane < lanes(); ++lane) {
@@ -279,11 +318,6 @@ void PlasticNode::emit_range(std::int64_t step, std::size_t begin, std::size_t e
       if (!from.silent(step)) loops_.take_sums(to, from.due(step) + begin, n);
     }
   }
-}
-
-void PlasticNode::end_emission(std::int64_t step) {
-  outputs[0].set_silent(step, silent(step));
-  for (const auto& part : parts_) part->mark_silent(step);
 }
 
 std::unique_ptr<RuntimeNode> make_plastic(const Node& spec, const BuildContext& context) {

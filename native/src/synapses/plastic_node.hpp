@@ -25,8 +25,10 @@ class PlasticNode final : public RuntimeNode {
   void absorb(std::int64_t step) override;
   void emit(std::int64_t step) override;
 
+  void divide(int threads, const Cuts* cuts) override;
   int parts(Action action) const override;
-  int thread_of(Action, int part) const override { return part; }
+  int thread_of(Action action, int part) const override;
+  const Input* emits_as_cut() const override;
   bool has_prologue() const override { return true; }
   bool has_epochs() const override { return has_epochs_; }
   void prologue(std::int64_t step) override;
@@ -51,6 +53,12 @@ class PlasticNode final : public RuntimeNode {
     std::size_t number;
     std::size_t n;  ///< values of one lane
   };
+  /// Targets that a thread emits to.
+  struct Range {
+    std::size_t begin;
+    std::size_t end;
+    int thread;
+  };
   /// Events of an input in this step, lane by lane.
   struct Events {
     std::vector<std::int32_t> elements;
@@ -70,9 +78,10 @@ class PlasticNode final : public RuntimeNode {
   const float* modulator(std::int64_t step, std::size_t lane);
   void absorb_part(std::int64_t step, std::size_t number);
   void end_epoch(std::int64_t step, std::size_t number);
+  void cut_emission(const Input& target, const Cuts& cuts);
+  void cut_emission_evenly();
   bool silent(std::int64_t step) const;
   void emit_range(std::int64_t step, std::size_t begin, std::size_t end);
-  void end_emission(std::int64_t step);
   const Item* find(std::string_view name) const;
   const Item& item_of(std::string_view section, std::string_view name) const;
   std::size_t part_count() const { return parts_.size() / lanes(); }
@@ -99,6 +108,7 @@ class PlasticNode final : public RuntimeNode {
   std::vector<std::unique_ptr<PlasticLane>> lanes_;
   std::vector<std::unique_ptr<PlasticPart>> parts_;  // by number and lane
   std::vector<std::size_t> row_cuts_;                // ranges of rows with about as many synapses
+  std::vector<Range> emitted_;                       // parts of the emission
   std::vector<std::pair<std::string, Item>> items_;  // variables, "w" first, then traces
   Events events_[2];                                 // of s_in and post_in
   std::vector<Events> past_posts_;  // of post_in in the last steps, if delays are dendritic

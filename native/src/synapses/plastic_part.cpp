@@ -128,17 +128,21 @@ void PlasticPart::visit_group(const Arrivals& group, std::int64_t step) {
 }
 
 /// Visits this part's share of the rows whose turn it is, so that each is visited within two
-/// passes, unless that is due to happen in this step.
+/// passes, unless that is due to happen in this step. Some steps do it for those before: a group of
+/// sources takes as long to follow as one.
 void PlasticPart::sweep(const Arrivals& pre, std::int64_t step) {
-  constexpr auto kPass = static_cast<std::size_t>(PendingEvents::kPass);
+  constexpr std::size_t kTurns = 16;
+  constexpr std::size_t kTimes = static_cast<std::size_t>(PendingEvents::kPass) / kTurns;
   if (step - pass_begin_ == PendingEvents::kPass) {
     pending_.forget_before(pass_begin_);
     pass_begin_ = step;
   }
   const auto n = static_cast<std::size_t>(attrs_.n_pre);
-  const auto turn = static_cast<std::size_t>(step - pass_begin_);
-  const std::size_t begin = turn * n / kPass;
-  const std::size_t count = (turn + 1) * n / kPass - begin;
+  const auto turn = static_cast<std::size_t>(step - pass_begin_) + 1;
+  if (turn % kTurns != 0) return;
+  const std::size_t time = turn / kTurns;
+  const std::size_t begin = (time - 1) * n / kTimes;
+  const std::size_t count = time * n / kTimes - begin;
   std::int32_t late[FollowedTraces::kGroup];
   std::size_t found = 0;
   for (std::size_t i = count * number_ / parts_; i < count * (number_ + 1) / parts_; ++i) {

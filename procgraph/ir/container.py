@@ -5,8 +5,11 @@ Format: ``docs/explanation/program-format.md``. Reading trusts nothing.
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 import zlib
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 
 from procgraph.errors import ProgramFormatError
 
-__all__ = ["MAGIC", "TensorStore", "read_container", "write_container"]
+__all__ = ["MAGIC", "TensorStore", "read_container", "write_container", "write_whole"]
 
 MAGIC = b"PROCGRPH"
 VERSION = 1
@@ -76,6 +79,27 @@ def write_container(header: dict[str, Any], store: TensorStore) -> bytes:
     for array in store.tensors:
         chunks += [array.data, b"\0" * _pad(array.nbytes)]
     return b"".join(chunks)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is either there as a whole or as it was before, whatever happens in between.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device
+        path.write_bytes(data)
+        return
+    part = path.with_name(f".{path.name[:64]}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        part.write_bytes(data)
+        if path.exists():
+            part.chmod(path.stat().st_mode)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read_container(data: bytes | memoryview, what: str = "file") -> tuple[dict[str, Any], list[NDArray[Any]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from procgraph.errors import ProgramFormatError
-from procgraph.ir.container import TensorStore, read_container, write_container
+from procgraph.ir.container import TensorStore, read_container, write_container, write_whole
 from procgraph.ir.nodes import Channel, Column, Input, KernelSource, Node, Output, SpikeIR
 from procgraph.spec.checks import as_path
 
@@ -37,7 +37,7 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write the ``.pgx`` file."""
-        as_path(path).write_bytes(self.data)
+        write_whole(as_path(path), self.data)
 
     @classmethod
     def from_ir(cls, ir: SpikeIR) -> Program:

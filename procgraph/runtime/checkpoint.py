@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from procgraph.errors import CheckpointError, ProgramFormatError
-from procgraph.ir.container import TensorStore, read_container, write_container
+from procgraph.ir.container import TensorStore, read_container, write_container, write_whole
 from procgraph.spec.checks import as_path
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
@@ -36,10 +36,10 @@ def write_checkpoint(
         "state": entries,
     }
     try:
-        as_path(path).write_bytes(write_container(header, store))
+        write_whole(as_path(path), write_container(header, store))
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be written: {error.strerror}. Nothing is lost: the run goes on from here."
+            f"{path} cannot be written: {error.strerror}. Nothing is lost: a file of that name is as it was, and the run goes on from here."
         ) from None
 
 

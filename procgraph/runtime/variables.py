@@ -15,6 +15,7 @@ from procgraph.compiler.passes.lower import element_columns
 from procgraph.errors import CheckpointError, ParameterError, ShapeError, UnknownNameError, did_you_mean
 from procgraph.ir.connectivity import expand, synapse_count, synapse_load
 from procgraph.ir.nodes import Node, SpikeIR
+from procgraph.processes.synapses.plastic import Plastic
 from procgraph.runtime.host import Host
 from procgraph.spec.checks import as_array
 from procgraph.spec.declare import In, Out, Param
@@ -186,6 +187,9 @@ class Variables:
             shape = place.shape or current.shape
             fitted = _fit(value, (self.batch, *shape) if own else shape, label, current.dtype)
             if place.section == "weights":
+                process = self.processes.get(node.name)
+                if isinstance(process, Plastic):
+                    process.check_limits(fitted)
                 for weights in fitted if own else (fitted,):
                     self._check_weights(place, weights)
             self.executor.write(place.node, place.section, place.name, np.ascontiguousarray(fitted))

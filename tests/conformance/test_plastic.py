@@ -152,12 +152,12 @@ def test_weights_of_a_batch_are_set_for_all_lanes_or_for_each(device: str) -> No
         for value in (0.25, each[0], each):
             rt.set("learned.weights", value)
             assert np.array_equal(rt.get("learned.weights"), np.broadcast_to(np.float32(value), (2, 3, 2)))
+        with pytest.raises(ParameterError, match="learned: the weights are from 0 to 1.1; allowed by its rule: 0 to 1"):
+            rt.set("learned.weights", each * 2)
 
 
 @pytest.mark.parametrize(("weights", "text"), [(2.0, "from 2 to 2"), (pg.Normal(0.5, 0.4), "from -1"), (-0.1, "-0.1")])
 def test_weights_beyond_the_limits_of_the_rule_are_refused(weights: Any, text: str) -> None:
     learn = Plastic(Sparse(weights, rule="fixed_in_degree", count=2, n_pre=9, n_post=4), PairSTDP(), name="learn")
-    with pytest.raises(
-        ParameterError, match=f"learn: the weights of its synapses are .*{text}.*allowed by its rule: 0 to 1"
-    ):
+    with pytest.raises(ParameterError, match=f"learn: the weights are .*{text}.*allowed by its rule: 0 to 1"):
         pg.compile(pg.Graph(learn), "reference")

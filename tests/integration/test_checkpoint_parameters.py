@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,24 @@ def test_a_parameter_that_does_not_fit_is_refused(value: Any, tmp_path: Path) ->
         (tmp_path / "a.ckpt").write_bytes(write_container(header, store))
         with pytest.raises(CheckpointError, match="cells/param/tau_m"):
             rt.restore(tmp_path / "a.ckpt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of the size of a file")
+def test_a_checkpoint_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "a.ckpt"
+    with pg.compile(_network(), devices="reference") as rt:
+        rt.checkpoint(path)
+        before = path.read_bytes()
+        rt.run(steps=5)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        try:
+            with pytest.raises(CheckpointError, match="a.ckpt cannot be written"):
+                rt.checkpoint(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+        rt.checkpoint(path)
+        assert path.read_bytes() != before

@@ -307,7 +307,10 @@ class Builder:
         described = getattr(self, f"_{kind}")(n_pre, n_post, 1, 1.0)
         described.period = 1
         rule = self.pick(*RULES)
-        values = {"w_min": -0.5, "w_max": 1.0}
+        values = {"w_min": -2.5, "w_max": 2.5}
+        if getattr(described, "drawn_weights", None) is None:  # limits that are reached
+            known = np.asarray(described.values["weights"])
+            values = {"w_min": float(known.min(initial=0.0)) - 0.05, "w_max": float(known.max(initial=0.0)) + 0.05}
         if hasattr(rule, "on_epoch"):
             values["epoch"] = int(self.rng.integers(1, 8))
         options = {"sign": int(self.pick(1, -1)), "dendritic": bool(self.rng.integers(2)), "name": self.name("plastic")}

@@ -91,7 +91,7 @@ class Plastic(Process):
                 f"{self.label}.m has {n_mod} elements; allowed: one, or one for each of the {n_post} targets."
             )
         rule = self.rule
-        self._check_weights(np.asarray(attrs.get("weight_table", attrs["weights"]), np.float32))
+        self.check_limits(np.asarray(attrs.get("weight_table", attrs["weights"]), np.float32))
         epoch = rule.epoch_steps(dt)
         if self.values["dendritic"]:
             self._check_dendritic(attrs, epoch)
@@ -111,12 +111,16 @@ class Plastic(Process):
             **({"joined": True} if rule.joined else {}),
         }
 
-    def _check_weights(self, weights: Any) -> None:
-        """The rule would move a weight beyond its limits there at the first event, with no word."""
+    def check_limits(self, weights: Any) -> None:
+        """Weights beyond the limits of the rule, which would move them there at the first event, with no word.
+
+        Raises:
+            ParameterError: some are.
+        """
         low, high = (np.float32(self.rule.values[key]) for key in ("w_min", "w_max"))
         if weights.size and (weights.min() < low or weights.max() > high):
             raise ParameterError(
-                f"{self.label}: the weights of its synapses are from {weights.min():g} to {weights.max():g}; allowed by its rule: "
+                f"{self.label}: the weights are from {weights.min():g} to {weights.max():g}; allowed by its rule: "
                 f"{low:g} to {high:g}. Give {type(self.rule).__name__} w_min= and w_max= that hold them (sign=-1 makes inhibition)."
             )
 

@@ -23,11 +23,12 @@
 // absorption may be followed by the action `epoch`, which then has parts and an epilogue, too. A
 // node that divides its emission, say by partitions of its targets, overrides parts(Action::emit)
 // and run_part. It may divide it like the sums of an input (emits_as_cut), so that the tick that
-// takes them goes on with what its own thread has emitted. What one action of a node touches, no other may touch that is independent of it
-// within a step (see plan.cpp), with one exception: emissions that name the same emit_target() are
-// run one after the other; where they have equal numbers of parts, part p of one after part p of
-// the other, so that parts with the same number may write to the same sums. Parts of a tick or of
-// an absorption that are given to a thread may still be run by another that has nothing left to do.
+// takes them goes on with what its own thread has emitted. What one action of a node touches, no
+// other may touch that is independent of it within a step (see plan.cpp), with one exception:
+// emissions that name the same emit_target() are run one after the other; where they have equal
+// numbers of parts, part p of one after part p of the other, so that parts with the same number may
+// write to the same sums. Parts of a tick or of an absorption that are given to a thread may still
+// be run by another that has nothing left to do.
 //
 // Delivery tables add to the sums of their targets at the begin of a step, each thread to its own
 // range of the arena; what has been known for longer, already when the thread is done with the step

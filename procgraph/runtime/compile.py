@@ -88,18 +88,19 @@ def load(
             f"Use procgraph.compile(procgraph.from_yaml({str(path)!r})) instead."
         )
     program = Program.load(path)
-    _check_fields(program, path)
+    device = "cpu" if check_device(device, str(path)) == "auto" else device
     options = _options(seed, batch, threads, profile, progress, trusted=trust_kernels)
-    return Runtime(
-        program,
-        backend("cpu" if check_device(device, str(path)) == "auto" else device).load(program, options),
-        options,
-        None,
-    )
+    try:
+        if device != "cpu":
+            _check_fields(program)
+        executor = backend(device).load(program, options)
+    except ProgramFormatError as error:
+        raise ProgramFormatError(f"{path}: {error}") from None
+    return Runtime(program, executor, options, None)
 
 
-def _check_fields(program: Program, path: str | Path) -> None:
-    """Every field of a file, as the engine reads it; ``verify`` knows what the compiler may get wrong.
+def _check_fields(program: Program) -> None:
+    """Every field, as the native engine checks it when it loads a Program; ``verify`` knows what the compiler may get wrong.
 
     Raises:
         ProgramFormatError: one has a wrong type, size or value.
@@ -108,10 +109,7 @@ def _check_fields(program: Program, path: str | Path) -> None:
         from procgraph import _native
     except ImportError:  # then only the reference is there, which nobody gives files of others
         return
-    try:
-        _native.Program.from_bytes(program.data)
-    except ProgramFormatError as error:
-        raise ProgramFormatError(f"{path}: {error}") from None
+    _native.Program.from_bytes(program.data)
 
 
 def _options(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import procgraph as pg
-from procgraph.errors import CheckpointError, ProcgraphError
+from procgraph.errors import CheckpointError, ProcgraphError, ProgramFormatError
 from procgraph.ir.container import TensorStore, read_container, write_container
 from procgraph.processes import LIF, Argmax, Conv2d, Dense, PoissonSource, Sparse
 
@@ -53,6 +53,14 @@ def program() -> bytes:
     graph.processes["rule"].bound("a_out").connect(graph.processes["other"].bound("a_in"))
     with pg.compile(graph) as rt:
         return rt.program.data
+
+
+def test_truth_values_are_true_or_false(program: bytes) -> None:
+    from procgraph import _native
+
+    data = changed(program, lambda h, t: t.__setitem__(0, np.frombuffer(bytes([0, 1, 2]), bool)))
+    with pytest.raises(ProgramFormatError, match="has other values than true and false"):
+        _native.Program.from_bytes(data)
 
 
 @pytest.mark.parametrize("device", ["cpu", "reference"])

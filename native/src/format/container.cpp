@@ -1,5 +1,6 @@
 #include "format/container.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "format/crc32.hpp"
@@ -58,6 +59,10 @@ Tensor read_tensor(const Field& entry, std::span<const std::byte> file) {
   const std::uint64_t crc = entry.at("crc").uint64();
   if (crc != crc32({tensor.data, static_cast<std::size_t>(nbytes)})) {
     entry.fail("the checksum does not match: the file is damaged");
+  }
+  const auto is_bool = [](std::byte value) { return value <= std::byte{1}; };
+  if (tensor.dtype == DType::boolean && !std::all_of(tensor.data, tensor.data + nbytes, is_bool)) {
+    entry.fail("has other values than true and false");
   }
   return tensor;
 }

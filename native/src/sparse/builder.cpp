@@ -261,7 +261,10 @@ std::vector<Rows> TableBuilder::build(const std::function<void(double)>& progres
     rows[part].begin.resize(static_cast<std::size_t>(n_pre_));
     rows[part].used = used;
     if (rows[part].used > kMostWords) {
-      throw Error(ErrorKind::argument, "engine", "one source port has more than 8 GiB of synapses");
+      throw Error(ErrorKind::argument, "engine",
+                  "one source port has more than 8 GiB of synapses for one thread; divide its "
+                  "Process into several, use more threads, or draw them again at every spike "
+                  "(storage='procedural')");
     }
     const std::size_t beyond = layout_.body_words(kShortSegment);
     const std::size_t room = static_cast<std::size_t>(rows[part].used) + beyond;
